@@ -1,0 +1,30 @@
+# pesforge: `make run` and `make test` are all that is needed; STUDY=name chooses another study of config/.
+STUDY ?= config
+BIN := .venv/bin
+.PHONY: run plan install test lint lock docs clean
+
+run: .venv/.installed
+	@$(BIN)/snakemake --config study="$(STUDY)" && $(BIN)/pesforge where "$(STUDY)"
+
+plan: .venv/.installed
+	@$(BIN)/pesforge plan "$(STUDY)" && $(BIN)/snakemake --dry-run --quiet rules --config study="$(STUDY)"
+
+install: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml envs/gpaw_siteconfig.py
+	@sh envs/install.sh
+
+test: .venv/.installed
+	@$(BIN)/python -m pytest
+
+lint: .venv/.installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh envs/lint.sh
+
+lock: .venv/.installed
+	@sh envs/lock.sh
+
+docs: .venv/.installed
+	@$(BIN)/pesforge settings > config/README.md
+
+clean:
+	@rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

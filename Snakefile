@@ -1,0 +1,45 @@
+# From a crystal to a report. This file is the page of contents: the study, the stages, the targets.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    parameter="cutoff_ev|k_spacing_per_ang|scf_tolerance|smearing_ev",
+    family="[a-z_]+",
+    batch="[0-9]+",
+    run="[0-9a-f]{8}",
+    seed="[0-9]+",
+
+
+include: "workflow/rules/converge.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/label.smk"
+include: "workflow/rules/curate.smk"
+include: "workflow/rules/describe.smk"
+include: "workflow/rules/crossvalidate.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/choose.smk"
+include: "workflow/rules/validate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/report/index.html",
+
+
+onstart:
+    print(opening(STUDY), file=sys.stderr, flush=True)
+
+
+onsuccess:
+    print(closing(OUT), file=sys.stderr, flush=True)

@@ -1,0 +1,9 @@
+#!/bin/sh
+# All static checks, from the repository's root with the environment's bin folder in PATH.
+set -eu
+ruff check .
+ruff format --check .
+snakefmt --check Snakefile workflow
+mypy
+lint-imports
+snakemake --lint

@@ -1,0 +1,58 @@
+"""Command line: what a study will cost, where its results are, and what every setting means."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pesforge.errors import PesforgeError
+
+
+def _study_path(name: str) -> Path:
+    direct = Path(name)
+    return direct if direct.suffix in {".yaml", ".yml"} else Path("config") / f"{name}.yaml"
+
+
+def _plan(arguments: argparse.Namespace) -> str:
+    from pesforge.plan import plan_text
+    from pesforge.study import load_study
+
+    return plan_text(load_study(_study_path(arguments.study), Path("config/train")), Path("results"))
+
+
+def _where(arguments: argparse.Namespace) -> str:
+    from pesforge.study import read_yaml
+
+    name = read_yaml(_study_path(arguments.study))[0].get("name")
+    page = Path("results") / str(name) / "report" / "index.html"
+    if not page.is_file():
+        raise PesforgeError(f"{page}: there is no report yet; `make run STUDY={arguments.study}` makes it.")
+    return f"report:    {page}\npotential: {page.parent.parent / 'potential'}"
+
+
+def _settings(_: argparse.Namespace) -> str:
+    from pesforge.settings_reference import settings_markdown
+
+    return settings_markdown().rstrip("\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status of the command line `pesforge plan | where | settings`."""
+    parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, work, about in (
+        ("plan", _plan, "say what a study will compute and about how long it takes"),
+        ("where", _where, "say where the report and the potential of a study are"),
+        ("settings", _settings, "write the meaning of every setting (Markdown)"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(work=work)
+        if work is not _settings:
+            command.add_argument("study", nargs="?", default="config", help="name below config/ or path of a YAML file")
+    arguments = parser.parse_args(argv)
+    try:
+        sys.stdout.write(arguments.work(arguments) + "\n")
+    except PesforgeError as error:
+        sys.stderr.write(f"pesforge: {error}\n")
+        return 1
+    return 0

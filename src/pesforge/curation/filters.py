@@ -1,0 +1,107 @@
+"""Filters on geometry and labels alone: broken numbers, atoms too close, forces beyond belief."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols, covalent_radii
+from vesin import NeighborList
+
+from pesforge.errors import DataError
+from pesforge.fields import ID
+from pesforge.settings import Curate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One structure that was dropped: its id, the filter that dropped it and the reason in words."""
+
+    id: str
+    filter: str
+    reason: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The decision as a row of the evidence."""
+        return asdict(self)
+
+
+def broken_labels(frames: Sequence[Atoms]) -> list[Decision]:
+    """Structures without energy or forces, or with a label that is not a number.
+
+    A stress may be missing, but in a periodic structure it must not hold NaN.
+    """
+    decisions = []
+    for atoms in frames:
+        results = atoms.calc.results if atoms.calc is not None else {}
+        required = ["energy", "forces"] + (["stress"] if "stress" in results and atoms.pbc.all() else [])
+        missing = [name for name in required if name not in results]
+        broken = [name for name in required if name not in missing and not np.isfinite(results[name]).all()]
+        if missing or broken:
+            parts = [f"{name} is missing" for name in missing] + [f"{name} is not a number" for name in broken]
+            decisions.append(Decision(atoms.info[ID], "broken_label", ", ".join(parts)))
+    return decisions
+
+
+def too_short(frames: Sequence[Atoms], factor: float) -> list[Decision]:
+    """Structures with a pair of atoms closer than `factor` times the sum of their covalent radii.
+
+    Periodic images count, an atom's own images included.
+    """
+    decisions = []
+    for atoms in frames:
+        radii = covalent_radii[atoms.numbers]
+        neighbours = NeighborList(cutoff=factor * 2 * float(radii.max()), full_list=False)
+        i, j, distance = neighbours.compute(
+            points=atoms.positions, box=atoms.cell.array, periodic=atoms.pbc, quantities="ijd"
+        )
+        if not len(distance):
+            continue
+        i, j = i.astype(np.int64), j.astype(np.int64)
+        ratio = distance / (radii[i] + radii[j])
+        worst = int(np.argmin(ratio))
+        if ratio[worst] < factor:
+            pair = "-".join(chemical_symbols[atoms.numbers[index]] for index in (i[worst], j[worst]))
+            decisions.append(
+                Decision(
+                    atoms.info[ID],
+                    "too_short",
+                    f"a {pair} pair is {distance[worst]:.3f} Å apart, {ratio[worst]:.2f} of the sum of covalent radii; "
+                    f"at least {factor:g} is believed",
+                )
+            )
+    return decisions
+
+
+def absurd_forces(frames: Sequence[Atoms], limit: float) -> list[Decision]:
+    """Structures with a force on some atom above `limit` (eV/Å)."""
+    decisions = []
+    for atoms in frames:
+        largest = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+        if largest > limit:
+            reason = f"largest force {largest:.1f} eV/Å, at most {limit:g} is believed"
+            decisions.append(Decision(atoms.info[ID], "absurd_forces", reason))
+    return decisions
+
+
+def filter_labels(frames: Sequence[Atoms], settings: Curate) -> tuple[list[Atoms], list[Decision]]:
+    """The labelled structures worth describing, in their order, and a decision for each one dropped.
+
+    Args:
+        frames: labelled structures with distinct ids.
+        settings: limits of the filters.
+
+    Raises:
+        DataError: two structures share an id.
+    """
+    ids = [atoms.info[ID] for atoms in frames]
+    twice = sorted(str(name) for name, times in Counter(ids).items() if times > 1)
+    if twice:
+        raise DataError(f"ids must be unique, found more than once: {', '.join(twice[:5])}.")
+    decisions = broken_labels(frames)
+    for check, limit in ((too_short, settings.min_distance_factor), (absurd_forces, settings.max_force_ev_per_ang)):
+        dropped = {decision.id for decision in decisions}
+        decisions += check([atoms for atoms in frames if atoms.info[ID] not in dropped], limit)
+    dropped = {decision.id for decision in decisions}
+    return [atoms for atoms in frames if atoms.info[ID] not in dropped], decisions

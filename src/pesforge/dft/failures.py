@@ -1,0 +1,54 @@
+"""Kinds of failed reference calculations, and the limit on their time."""
+
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pesforge.errors import LabelError
+
+SCF = "scf"
+TOO_CLOSE = "too_close"
+MISSING_SETUP = "missing_setup"
+TIMEOUT = "timeout"
+CRASH = "crash"
+NON_FINITE = "non_finite"
+
+KINDS = {
+    SCF: "the electronic structure did not become self-consistent",
+    TOO_CLOSE: "atoms are too close to each other",
+    MISSING_SETUP: "the engine has no atomic data set for an element",
+    TIMEOUT: "the calculation took longer than `dft.timeout_s`",
+    CRASH: "the engine stopped with an error",
+    NON_FINITE: "energy, forces or stress are not finite numbers",
+}
+REMEDIABLE = frozenset({SCF, TIMEOUT, CRASH, NON_FINITE})
+"""Kinds that the engine's next remedy may cure; the others fail again in the same way."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Run a block that is interrupted after `seconds` of wall time.
+
+    The limit is a Unix signal, which Python delivers only to the main thread and only between two of its own
+    instructions: outside the main thread there is no limit, and a single long call into compiled code ends first.
+
+    Raises:
+        LabelError: of kind `timeout`.
+    """
+    if threading.current_thread() is not threading.main_thread() or not math.isfinite(seconds):
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise LabelError(TIMEOUT, f"stopped after {seconds:g} s; raise `dft.timeout_s` if that is too short.")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

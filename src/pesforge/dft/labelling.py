@@ -1,0 +1,174 @@
+"""Batches of labels with a journal: a killed batch goes on where it stopped, a failing structure stops nothing."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from pesforge.dft.engines import Engine, Label
+from pesforge.dft.settings import ReferenceSettings
+from pesforge.dft.store import LabelStore, calculate_or_recall
+from pesforge.errors import DataError, LabelError
+from pesforge.fields import FAMILY, GROUP, ID, SETTINGS_HASH
+
+LABEL_KEY = "label_key"
+OnProgress = Callable[[int, int, dict[str, Any]], None]
+
+
+class Journal:
+    """An append-only file of JSON lines that survives a kill at any moment.
+
+    Opening it cuts off a torn last line. It is not an output of the workflow, which deletes outputs of killed jobs.
+
+    Args:
+        path: file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            _truncate_torn_line(path)
+
+    def append(self, event: dict[str, Any]) -> None:
+        """Write one event through to the disk."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event, sort_keys=True, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far."""
+        if not self.path.is_file():
+            return []
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+
+
+def _truncate_torn_line(path: Path) -> None:
+    """Cut a journal after the last whole line that is JSON."""
+    content = path.read_bytes()
+    keep = 0
+    for line in content.splitlines(keepends=True):
+        try:
+            json.loads(line)
+        except ValueError:
+            break
+        if not line.endswith(b"\n"):
+            break
+        keep += len(line)
+    if keep < len(content):
+        with path.open("r+b") as file:
+            file.truncate(keep)
+            os.fsync(file.fileno())
+
+
+def label_batch(
+    frames: Sequence[Atoms],
+    *,
+    settings: ReferenceSettings,
+    engine: Engine,
+    store: LabelStore,
+    journal_path: Path,
+    max_attempts: int,
+    timeout_s: float,
+    on_progress: OnProgress | None = None,
+) -> tuple[list[Atoms], list[dict[str, Any]]]:
+    """Labelled copies of the structures that could be labelled, and one record per structure that could not.
+
+    A structure that failed in an earlier run of the batch is tried again.
+
+    Args:
+        frames: structures; each carries an `id`.
+        settings: reference settings, the same for all labels of a study.
+        engine: code that computes labels.
+        store: store of labels.
+        journal_path: JSON-lines file with the events `recalled`, `started`, `finished` and `failed`.
+        max_attempts: attempts per label.
+        timeout_s: longest time of one attempt in s.
+        on_progress: called after each structure with the number done, the number in all, and its last event.
+
+    Returns:
+        frames with energy (eV), forces (eV/Å), stress (eV/Å³), `settings_hash` and `label_key`; records with `id`,
+        `family`, `group`, `key`, `reason`, `message` and `attempts`.
+    """
+    journal = Journal(journal_path)
+    labelled: list[Atoms] = []
+    failures: list[dict[str, Any]] = []
+    for number, atoms in enumerate(frames, start=1):
+        name = str(atoms.info[ID])
+        events: list[dict[str, Any]] = []
+
+        def record(event: dict[str, Any], name: str = name, events: list[dict[str, Any]] = events) -> None:
+            events.append({"id": name} | event)
+            journal.append(events[-1])
+
+        try:
+            label = calculate_or_recall(
+                atoms,
+                settings=settings,
+                engine=engine,
+                store=store,
+                max_attempts=max_attempts,
+                timeout_s=timeout_s,
+                on_event=record,
+            )
+            labelled.append(attach(atoms, label, settings, events[-1]["key"]))
+        except LabelError as error:
+            failures.append(
+                {
+                    "id": name,
+                    "family": str(atoms.info.get(FAMILY, "")),
+                    "group": str(atoms.info.get(GROUP, "")),
+                    "key": events[-1]["key"],
+                    "reason": error.reason,
+                    "message": str(error),
+                    "attempts": events[-1]["attempt"],
+                }
+            )
+        if on_progress is not None:
+            on_progress(number, len(frames), events[-1])
+    return labelled, failures
+
+
+def attach(atoms: Atoms, label: Label, settings: ReferenceSettings, key: str) -> Atoms:
+    """A copy of the structure that carries the label and says which settings made it.
+
+    Args:
+        atoms: structure.
+        label: its label.
+        settings: reference settings.
+        key: key of the label in the store.
+    """
+    frame = atoms.copy()
+    frame.info[SETTINGS_HASH] = settings.hash
+    frame.info[LABEL_KEY] = f"label-{key}"
+    stress = {"stress": label.stress} if np.isfinite(label.stress).all() else {}
+    frame.calc = SinglePointCalculator(frame, energy=label.energy, forces=label.forces, **stress)
+    return frame
+
+
+def check_one_settings(frames: Sequence[Atoms]) -> str:
+    """The settings hash that all labels share.
+
+    Raises:
+        DataError: there is no label, a label does not say its settings, or labels of different settings are mixed.
+    """
+    by_hash: dict[str, list[str]] = {}
+    for atoms in frames:
+        by_hash.setdefault(str(atoms.info.get(SETTINGS_HASH, "none")), []).append(str(atoms.info.get(ID, "?")))
+    if not by_hash:
+        raise DataError("there is no label; all reference calculations failed, see `failures` and the logs of `label`.")
+    if "none" in by_hash:
+        raise DataError(f"{len(by_hash['none'])} structures carry no settings hash (first: {by_hash['none'][0]}).")
+    if len(by_hash) > 1:
+        counts = "; ".join(f"{len(names)} with {key} (first: {names[0]})" for key, names in sorted(by_hash.items()))
+        raise DataError(
+            f"labels of different reference settings are mixed: {counts}. Their energies cannot be compared; label all "
+            "structures again with one set of settings."
+        )
+    return next(iter(by_hash))

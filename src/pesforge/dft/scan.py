@@ -1,0 +1,229 @@
+"""Tightening one numerical parameter until it is converged.
+
+A value is converged when the next two refinements both stay within the targets: successive meshes of a metal may
+agree by chance. A constant offset of the energy is no error, so energies enter as differences between cells.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from pesforge.dft.engines import Label
+from pesforge.errors import ConvergenceError, DataError
+from pesforge.fields import EV_PER_ANG3_IN_GPA
+from pesforge.settings import ConvergenceTargets
+
+CONFIRMATIONS = 2
+UNITS = {"scf_tolerance": "eV per electron", "cutoff_ev": "eV", "smearing_ev": "eV", "k_spacing_per_ang": "1/Å"}
+Evaluate = Callable[[float, str], Label]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Largest changes between two values of a parameter.
+
+    Args:
+        energy_mev_per_atom: of an energy difference between two cells.
+        force_ev_per_ang: of a force component.
+        stress_gpa: of a stress component.
+    """
+
+    energy_mev_per_atom: float
+    force_ev_per_ang: float
+    stress_gpa: float
+
+    def within(self, targets: ConvergenceTargets) -> bool:
+        """Whether all three stay within the targets."""
+        return (
+            self.energy_mev_per_atom <= targets.energy_mev_per_atom
+            and self.force_ev_per_ang <= targets.force_ev_per_ang
+            and self.stress_gpa <= targets.stress_gpa
+        )
+
+    def worst(self, other: "Residuals") -> "Residuals":
+        """The larger of each."""
+        return Residuals(
+            max(self.energy_mev_per_atom, other.energy_mev_per_atom),
+            max(self.force_ev_per_ang, other.force_ev_per_ang),
+            max(self.stress_gpa, other.stress_gpa),
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One parameter, tightened until it is converged.
+
+    Args:
+        parameter: name in the settings.
+        values: values that were evaluated, loosest first.
+        chosen: loosest converged value.
+        residuals: largest changes from the chosen value to the values beyond it: the error that is left.
+        rows: one row per value with the largest changes to the next tighter value; None for the tightest.
+        table: one row per value and cell; changes are those of that cell to the next tighter value.
+    """
+
+    parameter: str
+    values: tuple[float, ...]
+    chosen: float
+    residuals: Residuals
+    rows: tuple[dict[str, Any], ...]
+    table: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scan as builtin types."""
+        return {
+            "parameter": self.parameter,
+            "unit": UNITS.get(self.parameter, ""),
+            "values": list(self.values),
+            "chosen": self.chosen,
+            "residuals": asdict(self.residuals),
+            "rows": [dict(row) for row in self.rows],
+            "table": [dict(row) for row in self.table],
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Scan":
+        """The scan that `to_dict` wrote.
+
+        Raises:
+            DataError: keys are missing.
+        """
+        try:
+            return cls(
+                parameter=str(plain["parameter"]),
+                values=tuple(plain["values"]),
+                chosen=float(plain["chosen"]),
+                residuals=Residuals(**plain["residuals"]),
+                rows=tuple(plain["rows"]),
+                table=tuple(plain["table"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(f"not a convergence scan ({error!r}); delete the file and run again.") from error
+
+
+def change(before: Mapping[str, Label], after: Mapping[str, Label]) -> Residuals:
+    """Largest changes from one value of a parameter to another.
+
+    Args:
+        before: label of every cell at the looser value.
+        after: the same at the tighter value.
+    """
+    shift = {name: (after[name].energy - before[name].energy) / len(after[name].forces) for name in after}
+    energies = [abs(shift[first] - shift[second]) for first, second in combinations(shift, 2)]
+    return Residuals(
+        energy_mev_per_atom=1e3 * max(energies, default=0.0),
+        force_ev_per_ang=max(float(np.abs(after[name].forces - before[name].forces).max()) for name in after),
+        stress_gpa=EV_PER_ANG3_IN_GPA
+        * max(float(np.abs(after[name].stress - before[name].stress).max()) for name in after),
+    )
+
+
+def scan(
+    parameter: str,
+    values: Sequence[float],
+    evaluate: Evaluate,
+    *,
+    cells: Sequence[str],
+    targets: ConvergenceTargets,
+) -> Scan:
+    """The scan of one parameter; evaluates from the loosest value on and stops as soon as one value is converged.
+
+    Value i is converged when the changes i → i+1, i+1 → i+2 and i → i+2 are all within the targets.
+
+    Args:
+        parameter: name in the settings.
+        values: grid, loosest first.
+        evaluate: gives the label of a value and the name of a cell.
+        cells: names of the cells; the first is the zero of energy differences in the table.
+        targets: largest allowed changes.
+
+    Raises:
+        ConvergenceError: no value of the grid is converged.
+    """
+    labels: list[dict[str, Label]] = []
+    for value in values:
+        labels.append({name: evaluate(value, name) for name in cells})
+        if len(labels) <= CONFIRMATIONS:
+            continue
+        first, second, third = labels[-3:]
+        residuals = [change(first, second), change(second, third), change(first, third)]
+        if all(item.within(targets) for item in residuals):
+            done = tuple(float(item) for item in values[: len(labels)])
+            return Scan(
+                parameter=parameter,
+                values=done,
+                chosen=float(done[-3]),
+                residuals=residuals[0].worst(residuals[2]),
+                rows=tuple(_rows(done, labels)),
+                table=tuple(_table(parameter, done, labels, cells)),
+            )
+    raise _not_converged(parameter, values, labels, targets)
+
+
+def _not_converged(
+    parameter: str, values: Sequence[float], labels: Sequence[dict[str, Label]], targets: ConvergenceTargets
+) -> ConvergenceError:
+    """The error of a grid that ends too early."""
+    grid = ", ".join(f"{value:g}" for value in values)
+    if len(labels) <= CONFIRMATIONS:
+        return ConvergenceError(
+            f"converge.{parameter}: {len(labels)} different values ({grid}) cannot confirm convergence twice; give at "
+            "least 3."
+        )
+    last = [change(labels[-3], labels[-2]), change(labels[-2], labels[-1]), change(labels[-3], labels[-1])]
+    worst = last[0].worst(last[1]).worst(last[2])
+    found = [
+        ("energy differences", worst.energy_mev_per_atom, targets.energy_mev_per_atom, "meV/atom"),
+        ("forces", worst.force_ev_per_ang, targets.force_ev_per_ang, "eV/Å"),
+        ("stress", worst.stress_gpa, targets.stress_gpa, "GPa"),
+    ]
+    text = "; ".join(
+        f"{name} {value:.3g} {unit} (target {target:g}{', missed' if value > target else ''})"
+        for name, value, target, unit in found
+    )
+    return ConvergenceError(
+        f"converge.{parameter} did not converge on the grid {grid} {UNITS.get(parameter, '')}. Largest changes among "
+        f"the last three values: {text}. Add tighter values to `converge.{parameter}`, or loosen `converge.targets`."
+    )
+
+
+def _rows(values: Sequence[float], labels: Sequence[dict[str, Label]]) -> list[dict[str, Any]]:
+    """One row per value: the largest changes to the next tighter value."""
+    rows = []
+    for index, value in enumerate(values):
+        step = change(labels[index], labels[index + 1]) if index + 1 < len(labels) else None
+        rows.append(
+            {
+                "value": value,
+                "energy_change_mev_per_atom": step.energy_mev_per_atom if step else None,
+                "force_change_ev_per_ang": step.force_ev_per_ang if step else None,
+                "stress_change_gpa": step.stress_gpa if step else None,
+            }
+        )
+    return rows
+
+
+def _table(
+    parameter: str, values: Sequence[float], labels: Sequence[dict[str, Label]], cells: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row per value and cell."""
+    table = []
+    for index, (value, found) in enumerate(zip(values, labels, strict=True)):
+        after = labels[index + 1] if index + 1 < len(labels) else None
+        for name in cells:
+            step = change({name: found[name]}, {name: after[name]}) if after else None
+            difference = (found[name].energy - found[cells[0]].energy) / len(found[name].forces)
+            table.append(
+                {
+                    "parameter": parameter,
+                    "value": value,
+                    "cell": name,
+                    "energy_difference_mev_per_atom": 1e3 * difference,
+                    "force_change_ev_per_ang": step.force_ev_per_ang if step else None,
+                    "stress_change_gpa": step.stress_gpa if step else None,
+                }
+            )
+    return table

@@ -1,0 +1,110 @@
+"""Reading and writing: every file appears whole or not at all."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from pesforge.errors import DataError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without an error.
+
+    The content is flushed to the disk before the rename, so that a crash leaves either the old file or the new one.
+    The temporary file keeps the suffix of `path`, because writers choose their format by it.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """`value` with numpy types turned into Python's and non-finite numbers into None (JSON has neither)."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """One line of JSON with sorted keys: equal values give equal bytes. Used for hashes."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically."""
+    text = json.dumps(_plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DataError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}). Delete the file and run again.") from error
+
+
+def write_frames(path: Path | str, frames: Sequence[Atoms]) -> None:
+    """Write structures, with labels where they carry a calculator, as extended XYZ, atomically.
+
+    An empty sequence gives an empty file.
+    """
+    with atomic_path(path) as temporary:
+        if frames:
+            ase.io.write(temporary, list(frames), format="extxyz")
+
+
+def read_frames(path: Path | str) -> list[Atoms]:
+    """The structures of an extended XYZ file; an empty file gives an empty list.
+
+    Raises:
+        DataError: the file is missing or not extended XYZ.
+    """
+    try:
+        if Path(path).stat().st_size == 0:
+            return []
+        frames = ase.io.read(path, index=":", format="extxyz")
+    except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
+        raise DataError(f"{path}: cannot be read as extended XYZ ({error}).") from error
+    assert isinstance(frames, list)
+    return frames

@@ -1,0 +1,133 @@
+"""Residuals of a potential and the errors made of them: the one place where an error is defined."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pesforge.errors import DataError
+from pesforge.fields import EV_PER_ANG3_IN_GPA
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+KINDS = ("energy", "force", "stress")
+UNITS = {"energy": "mev_per_atom", "force": "ev_per_ang", "stress": "gpa"}
+TO_REPORTED = {"energy": 1e3, "force": 1.0, "stress": EV_PER_ANG3_IN_GPA}
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Prediction minus label of S structures.
+
+    Args:
+        energy: (S,) in eV/atom.
+        forces: (sum 3 n_s,) in eV/Å, structure after structure, atom-major x, y, z.
+        stress: (6 S,) in eV/Å³; NaN where a component has no label.
+        n_atoms: (S,) atoms of each structure.
+
+    Raises:
+        DataError: the lengths do not belong together.
+    """
+
+    energy: FloatArray
+    forces: FloatArray
+    stress: FloatArray
+    n_atoms: IntArray
+
+    def __post_init__(self) -> None:
+        count = len(self.n_atoms)
+        found = (len(self.energy), len(self.forces), len(self.stress))
+        expected = (count, 3 * int(np.sum(self.n_atoms)), 6 * count)
+        if found != expected:
+            raise DataError(
+                f"residuals of {count} structures need {expected} energies, force and stress components; found {found}."
+            )
+
+    def force_slice(self, structure: int) -> slice:
+        """Place of the force components of one structure."""
+        start = 3 * int(np.sum(self.n_atoms[:structure]))
+        return slice(start, start + 3 * int(self.n_atoms[structure]))
+
+    def select(self, structures: npt.ArrayLike) -> "Residuals":
+        """The residuals of some structures, in the given order (indices or a mask)."""
+        chosen = np.arange(len(self.n_atoms))[np.asarray(structures)]
+        components = np.split(self.forces, 3 * np.cumsum(self.n_atoms)[:-1])
+        forces = np.concatenate([components[s] for s in chosen]) if len(chosen) else np.zeros(0)
+        stress = self.stress.reshape(-1, 6)[chosen].ravel()
+        return Residuals(self.energy[chosen], forces, stress, self.n_atoms[chosen])
+
+
+def _key(kind: str, statistic: str) -> str:
+    return f"{kind}_{statistic}_{UNITS[kind]}"
+
+
+def _sums(residuals: Residuals) -> dict[str, FloatArray]:
+    """Per kind an array (3, S): sum of squares, sum of absolute values and number of the components of a structure."""
+    owner = {
+        "energy": np.arange(len(residuals.n_atoms)),
+        "force": np.repeat(np.arange(len(residuals.n_atoms)), 3 * residuals.n_atoms),
+        "stress": np.repeat(np.arange(len(residuals.n_atoms)), 6),
+    }
+    values = {"energy": residuals.energy, "force": residuals.forces, "stress": residuals.stress}
+    sums = {}
+    for kind in KINDS:
+        present = ~np.isnan(values[kind])
+        scaled = values[kind][present] * TO_REPORTED[kind]
+        parts = (scaled**2, np.abs(scaled), np.ones_like(scaled))
+        sums[kind] = np.array(
+            [np.bincount(owner[kind][present], weights=part, minlength=len(residuals.n_atoms)) for part in parts]
+        )
+    return sums
+
+
+def errors(residuals: Residuals) -> dict[str, float | None]:
+    """RMSE and MAE of energy (meV/atom), force (eV/Å) and stress (GPa); None where no component has a label.
+
+    Keys: `energy_rmse_mev_per_atom`, `energy_mae_mev_per_atom`, `force_rmse_ev_per_ang`, `force_mae_ev_per_ang`,
+    `stress_rmse_gpa`, `stress_mae_gpa`.
+    """
+    result: dict[str, float | None] = {}
+    for kind, sums in _sums(residuals).items():
+        squares, absolutes, count = sums.sum(axis=1)
+        result[_key(kind, "rmse")] = float(np.sqrt(squares / count)) if count else None
+        result[_key(kind, "mae")] = float(absolutes / count) if count else None
+    return result
+
+
+def standard_errors(residuals: Residuals, groups: Sequence[Hashable]) -> dict[str, float | None]:
+    """Standard errors of `errors` over the groups, by the jackknife that leaves out one group at a time.
+
+    Keys are those of `errors` with `_se` behind the statistic (`energy_rmse_se_mev_per_atom`). None where fewer than
+    two groups carry labels. Structures of one group are correlated, so the group and not the structure is the unit.
+
+    Args:
+        residuals: S structures.
+        groups: (S,) group of each structure.
+    """
+    names = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    owner = np.array([names[group] for group in groups], dtype=np.int64)
+    result: dict[str, float | None] = {}
+    for kind, sums in _sums(residuals).items():
+        grouped = np.array([np.bincount(owner, weights=part, minlength=len(names)) for part in sums])
+        grouped = grouped[:, grouped[2] > 0]
+        number = grouped.shape[1]
+        rest = grouped.sum(axis=1, keepdims=True) - grouped
+        for statistic in ("rmse", "mae"):
+            value = None
+            if number > 1:
+                left = np.sqrt(np.maximum(rest[0], 0.0) / rest[2]) if statistic == "rmse" else rest[1] / rest[2]
+                value = float(np.sqrt((number - 1) / number * np.sum((left - left.mean()) ** 2)))
+            result[_key(kind, f"{statistic}_se")] = value
+    return result
+
+
+def by_family(residuals: Residuals, families: Sequence[str]) -> list[dict[str, str | int | float | None]]:
+    """One row of `errors` per family, in order of first appearance, with `family` and `n_structures`."""
+    labels = np.array(families)
+    rows: list[dict[str, str | int | float | None]] = []
+    for family in dict.fromkeys(families):
+        mask = labels == family
+        rows.append({"family": family, "n_structures": int(mask.sum()), **errors(residuals.select(mask))})
+    return rows

@@ -1,0 +1,85 @@
+"""What a study will compute, and about how long its reference calculations take, before a second is spent."""
+
+import json
+from pathlib import Path
+from statistics import mean
+
+from ase import Atoms
+
+from pesforge.dft.engines import get_engine
+from pesforge.dft.settings import ReferenceSettings
+from pesforge.io import read_json
+from pesforge.progress import duration
+from pesforge.structure import from_plain
+from pesforge.study import LoadedStudy
+
+CONVERGENCE_CELLS = 3
+REFERENCE_CELLS = 20
+"""Rough number of symmetric cells of all other reference calculations (elastic constants, k_eff, finite differences)."""
+SYMMETRY_SAVING = 0.35
+"""Rough cost of a symmetric cell over that of a rattled one."""
+
+
+def measured_label_seconds(journals: Path) -> list[float]:
+    """Seconds of every label that the journals of a study record as computed."""
+    seconds = []
+    for journal in sorted(journals.glob("*.jsonl")):
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if event.get("event") == "finished":
+                seconds.append(float(event["seconds"]))
+    return seconds
+
+
+def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSettings, str]:
+    """Converged settings where they are there; otherwise a guess from the middle of the grids."""
+    path = results / loaded.settings.name / "converge" / "settings.json"
+    if path.is_file():
+        return ReferenceSettings.from_dict(read_json(path)["settings"]), "converged settings"
+    dft, converge = loaded.settings.dft, loaded.settings.converge
+    guess = ReferenceSettings(
+        engine=dft.engine,
+        functional=dft.functional,
+        spin_polarized=dft.spin_polarized,
+        initial_moment=dft.initial_moment,
+        cutoff_ev=converge.cutoff_ev[len(converge.cutoff_ev) // 3],
+        k_spacing_per_ang=converge.k_spacing_per_ang[len(converge.k_spacing_per_ang) // 3],
+        scf_tolerance=converge.scf_tolerance[-2],
+        smearing_ev=dft.smearing_ev,
+    )
+    return guess, "a guess of the converged settings"
+
+
+def plan_text(loaded: LoadedStudy, results: Path) -> str:
+    """The plan of a study in words.
+
+    Args:
+        loaded: checked study.
+        results: folder that holds the results of all studies.
+    """
+    study, parent = loaded.settings, from_plain(loaded.parent)
+    assert isinstance(parent, Atoms)
+    settings, source = _assumed_settings(loaded, results)
+    families = study.sample.families
+    labels = sum(families.values())
+    measured = measured_label_seconds(results / study.name / "label" / "journal")
+    each = get_engine(study.dft.engine).estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
+    if measured:
+        each, source = mean(measured), f"{len(measured)} labels of this study"
+    scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
+    others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
+    seconds = max(labels - len(measured), 0) * each + SYMMETRY_SAVING * others * each
+    sweep = study.train.sweep
+    points = len(loaded.runs)
+    lines = [
+        f"study {study.name}: {parent.get_chemical_formula()}, {study.dft.functional}, {study.dft.engine}",
+        *(f"  {family:<10} {count:>6} structures" for family, count in families.items()),
+        f"  {'labels':<10} {labels:>6} ({len(measured)} computed already)",
+        f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
+        f"  DFT        about {duration(each)} per label ({source}),",
+        f"             about {duration(seconds)} of one core in all, {duration(seconds / 2)} on two",
+    ]
+    return "\n".join(lines)

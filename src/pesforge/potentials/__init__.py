@@ -1,0 +1,1 @@
+"""Potentials: one model per file, from descriptors to energies, forces and stresses."""

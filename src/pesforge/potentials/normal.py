@@ -1,0 +1,168 @@
+"""Normal equations of the linear potential: rows of the labels, their factorisation, and taking a block out of it.
+
+The energy is E = Σ_i (μ_{z_i} + Σ_k c_k B_k(i)). With column scales s, c = s v and prior v ~ N(0, 1/(α β)), the fit
+minimises Σ w_E (residual per atom)² + w_F (force residual)² + w_S (stress residual)² + α |v|². Its normal matrix is
+H = Xᵀ X + α, X being the weighted and scaled rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from pesforge.errors import DataError
+from pesforge.representations.arrays import BoolArray, FloatArray
+from pesforge.representations.design import Design
+from pesforge.settings import Crossvalidate
+
+KINDS = ("energy", "force", "stress")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of squared residuals: energy per (eV/atom)², force per (eV/Å)², stress per (eV/Å³)²."""
+
+    energy: float
+    force: float
+    stress: float
+
+    def of_kind(self, kind: str) -> float:
+        """Weight of `energy`, `force` or `stress`."""
+        return {"energy": self.energy, "force": self.force, "stress": self.stress}[kind]
+
+    @classmethod
+    def of(cls, settings: Crossvalidate) -> "Weights":
+        """The weights of a study."""
+        return cls(settings.w_energy, settings.w_force, settings.w_stress)
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A fitted linear potential.
+
+    Args:
+        coefficients: (K,) in eV per function; 0 for functions that the fit did not use.
+        zeros: (Z,) energy of a free atom of each species in eV, as the fit sees it.
+        columns: (K,) mask of the functions used.
+        weights: weights of the fit.
+        alpha: prior precision of the fit.
+    """
+
+    coefficients: FloatArray
+    zeros: FloatArray
+    columns: BoolArray
+    weights: Weights
+    alpha: float
+
+
+def label_rows(design: Design, baseline: FloatArray) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Per kind the unweighted rows: function columns (R, K), species columns (R, Z), targets (R,).
+
+    Energy rows are per atom and centred by `baseline` (Z,); stress components without a label are left out.
+    """
+    share = design.counts / design.n_atoms[:, None]
+    present = stress_present(design)
+    n_species = design.counts.shape[1]
+    return {
+        "energy": (design.energy / design.n_atoms[:, None], share, design.y_energy / design.n_atoms - share @ baseline),
+        "force": (design.forces, np.zeros((len(design.y_forces), n_species)), design.y_forces),
+        "stress": (design.stress[present], np.zeros((int(present.sum()), n_species)), design.y_stress[present]),
+    }
+
+
+def stress_present(design: Design) -> BoolArray:
+    """(6 S,) mask of the stress components that have both a label and a row."""
+    present: BoolArray = np.isfinite(design.y_stress) & np.isfinite(design.stress).all(axis=1)
+    return present
+
+
+def cholesky_factor(matrix: FloatArray, alpha: float) -> FloatArray:
+    """Lower Cholesky factor of a symmetric matrix.
+
+    Raises:
+        DataError: the matrix is not positive definite at this α.
+    """
+    try:
+        lower: FloatArray = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            f"the normal matrix of the linear fit is not positive definite at alpha = {alpha:g}. "
+            "Raise the smallest value of `crossvalidate.alphas`."
+        ) from error
+    return lower
+
+
+def _solve(cholesky: FloatArray, right: FloatArray) -> FloatArray:
+    solution: FloatArray = scipy.linalg.cho_solve((cholesky, True), right, check_finite=False)
+    return solution
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The factorised normal equations of one choice of weights, α and columns (P scaled unknowns).
+
+    Args:
+        weights: weights of the rows.
+        alpha: prior precision.
+        columns: (K,) mask of the functions used.
+        scale: (P,) prior scales of the unknowns, energy zeros last.
+        baseline: (Z,) energy per atom of each species that was subtracted from the energies, eV.
+        normal: (P, P) H, α included.
+        right: (P,) weighted, scaled Xᵀ y.
+        cholesky: (P, P) lower triangle of H.
+        vector: (P,) solution v.
+        n_rows: number of rows with a weight above zero.
+        weighted_squares: yᵀ y of the weighted rows.
+    """
+
+    weights: Weights
+    alpha: float
+    columns: BoolArray
+    scale: FloatArray
+    baseline: FloatArray
+    normal: FloatArray
+    right: FloatArray
+    cholesky: FloatArray
+    vector: FloatArray
+    n_rows: int
+    weighted_squares: float
+
+    def rows(self, design: Design) -> tuple[FloatArray, FloatArray]:
+        """Weighted, scaled rows (R, P) and targets (R,) of all labels of `design`: energies, forces, stresses."""
+        parts, targets = [], []
+        for kind, (functions, zeros, values) in label_rows(design, self.baseline).items():
+            root = np.sqrt(self.weights.of_kind(kind))
+            parts.append(np.concatenate([functions[:, self.columns], zeros], axis=1) * (root * self.scale))
+            targets.append(root * values)
+        return np.concatenate(parts), np.concatenate(targets)
+
+    def half(self, rows: FloatArray) -> FloatArray:
+        """L⁻¹ rowsᵀ, (P, R): its columns' squared norms are leverages, their products the posterior covariances."""
+        solved: FloatArray = scipy.linalg.solve_triangular(self.cholesky, rows.T, lower=True, check_finite=False)
+        return solved
+
+    def fit(self, vector: FloatArray | None = None) -> LinearFit:
+        """The potential of the solution, or of another vector of scaled unknowns (P,)."""
+        unknowns = self.scale * (self.vector if vector is None else vector)
+        n_species = len(self.baseline)
+        coefficients = np.zeros(len(self.columns))
+        coefficients[self.columns] = unknowns[:-n_species]
+        return LinearFit(coefficients, unknowns[-n_species:] + self.baseline, self.columns, self.weights, self.alpha)
+
+    def without(self, block: Design) -> FloatArray:
+        """The solution (P,) of the same fit without the labels of `block`, which must be part of it.
+
+        v⁽⁻ᵍ⁾ = v − H⁻¹ X_gᵀ (I − P_g)⁻¹ e_g with e_g = y_g − X_g v and P_g = X_g H⁻¹ X_gᵀ: the residuals of the block
+        become (I − P_g)⁻¹ e_g. A block with more rows than unknowns is taken out of the Gram matrix instead.
+
+        Raises:
+            DataError: α is too small for the precision of the numbers.
+        """
+        rows, targets = self.rows(block)
+        if len(rows) > len(self.vector):
+            cholesky = cholesky_factor(self.normal - rows.T @ rows, self.alpha)
+            return _solve(cholesky, self.right - rows.T @ targets)
+        half = self.half(rows)
+        gap = cholesky_factor(np.eye(len(rows)) - half.T @ half, self.alpha)
+        correction = half @ _solve(gap, targets - rows @ self.vector)
+        return self.vector - scipy.linalg.solve_triangular(self.cholesky, correction, lower=True, trans="T")

@@ -1,0 +1,169 @@
+"""Figures of the reference data: convergence, sampling and cost. Each takes evidence and gives an inline SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pesforge.report import svg
+from pesforge.report.text import NAMES, UNITS, number
+
+Row = Mapping[str, Any]
+QUANTITIES = (
+    ("energy_change_mev_per_atom", "energy_mev_per_atom", "energy change (meV/atom)"),
+    ("force_change_ev_per_ang", "force_ev_per_ang", "force change (eV/Å)"),
+    ("stress_change_gpa", "stress_gpa", "stress change (GPa)"),
+)
+FLOOR = 1e-6
+"""Changes below it are drawn at it: a logarithmic axis has no zero."""
+MAX_WIDTH = 8.4
+
+
+def family_style(families: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each family, the same in every figure."""
+    names = sorted(set(families))
+    return {
+        name: (svg.SERIES[index % len(svg.SERIES)], svg.MARKERS[index % len(svg.MARKERS)])
+        for index, name in enumerate(names)
+    }
+
+
+def present(rows: Sequence[Row], *keys: str) -> list[list[Any]]:
+    """Columns `keys` of those rows that have a value in all of them."""
+    kept = [row for row in rows if all(row[key] is not None for key in keys)]
+    return [[row[key] for row in kept] for key in keys]
+
+
+def panels(count: int, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels side by side."""
+    figure = Figure(figsize=(MAX_WIDTH, height), layout="constrained")
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    return figure, list(axes)
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
+    """One legend under all panels, from the artists of one of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)))
+
+
+def convergence(scan: Row, targets: Row) -> str:
+    """Change to the next finer value of one numerical parameter, beside its targets."""
+    parameter = str(scan["parameter"])
+    name = f"converge-{parameter}"
+    with svg.drawing(name):
+        figure, axes = panels(3)
+        for panel, (key, target, label) in zip(axes, QUANTITIES, strict=True):
+            values, changes = present(scan["rows"], "value", key)
+            drawn = [max(abs(change), FLOOR) for change in changes]
+            panel.plot(values, drawn, "-o", color=svg.BLUE, label="change to the next finer value")
+            panel.axhline(targets[target], color=svg.VERMILLION, linestyle="--", label="target")
+            panel.axvline(scan["chosen"], color=svg.GREEN, linestyle=":", linewidth=2, label="chosen")
+            panel.set_xlabel(f"{NAMES.get(parameter, parameter)}{_unit(scan['unit'])}")
+            panel.set_ylabel(label)
+            low, high = min([*drawn, targets[target]]), max([*drawn, targets[target]])
+            panel.set_ylim(low / 2.5, high * 2.5)
+            svg.log_axis(panel, "y")
+            if parameter == "scf_tolerance":
+                svg.log_axis(panel, "x")
+            if parameter != "cutoff_ev":
+                panel.invert_xaxis()
+        legend_below(figure, axes[0])
+        return svg.to_svg(figure, name, f"Convergence with {NAMES.get(parameter, parameter)}: data in the table below")
+
+
+def _unit(unit: Any) -> str:
+    return f" ({unit})" if unit and unit != "1" else ""
+
+
+def thermal(sample: Row, label: Row) -> str:
+    """Observed displacements and energy rise of thermal structures beside equipartition."""
+    with svg.drawing("thermal"):
+        figure, axes = panels(2, 2.9)
+        columns = present(sample["thermal"], "temperature_k", "msd_ang2", "msd_expected_ang2")
+        _against_theory(axes[0], columns, "mean square displacement (Å²)")
+        columns = present(label["thermal_energy"], "temperature_k", "rise_ev_per_atom", "expected_ev_per_atom")
+        _against_theory(axes[1], columns, "rise of the energy (eV/atom)")
+        legend_below(figure, axes[0])
+        return svg.to_svg(figure, "thermal", "Thermal displacements and energies against temperature")
+
+
+def _against_theory(panel: Axes, columns: list[list[Any]], label: str) -> None:
+    temperatures, observed, expected = columns
+    if temperatures:
+        panel.plot([0, *temperatures], [0, *expected], "--", color=svg.VERMILLION, label="equipartition, harmonic")
+        panel.plot(temperatures, observed, "o", color=svg.BLUE, label="found")
+        panel.set_xlim(0, 1.08 * max(temperatures))
+        panel.set_ylim(0, 1.15 * max([*observed, *expected]))
+    panel.set_xlabel("temperature (K)")
+    panel.set_ylabel(label)
+
+
+def strain(sample: Row) -> str:
+    """Invariants of the strain of every sample."""
+    with svg.drawing("strain"):
+        figure, (panel,) = panels(1, 3.1)
+        style = family_style(list(sample["families"]) + [row["family"] for row in sample["strain"]])
+        for family, (color, marker) in style.items():
+            first, second = present([row for row in sample["strain"] if row["family"] == family], "i1", "j2")
+            if first:
+                panel.scatter(first, second, color=color, marker=marker, s=26, alpha=0.85, label=family)
+        panel.set_xlabel("I₁ = tr ε, change of volume")
+        panel.set_ylabel("J₂ = ½ dev ε : dev ε, change of shape")
+        svg.few_ticks(panel, 7)
+        legend_below(figure, panel)
+        return svg.to_svg(figure, "strain", "Strain invariants of every sampled structure")
+
+
+def cost(evidence: Row) -> str:
+    """Wall time of each stage."""
+    stages, seconds = present(evidence["stages"], "stage", "seconds")
+    with svg.drawing("cost"):
+        figure, (panel,) = panels(1, 0.9 + 0.26 * len(stages))
+        panel.barh(range(len(stages)), seconds, color=svg.BLUE, height=0.62)
+        for index, value in enumerate(seconds):
+            panel.annotate(
+                f"{number(value)} s", (value, index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+            )
+        panel.set_yticks(range(len(stages)), stages)
+        panel.invert_yaxis()
+        panel.grid(False, axis="y")
+        panel.set_xlabel("wall time (s)")
+        panel.set_xlim(0, 1.15 * max([*seconds, 1e-9]))
+        return svg.to_svg(figure, "cost", "Wall time of each stage")
+
+
+def errors_by_force(rows: Sequence[Row]) -> str:
+    """Force error in bins of the reference force."""
+    drawn = [row for row in rows if row["force_rmse_ev_per_ang"] is not None]
+    with svg.drawing("by-force"):
+        figure, (panel,) = panels(1, 2.7)
+        panel.bar(
+            range(len(drawn)),
+            [row["force_rmse_ev_per_ang"] for row in drawn],
+            color=svg.BLUE,
+            width=0.7,
+        )
+        for index, row in enumerate(drawn):
+            panel.annotate(
+                f"{row['count']}",
+                (index, row["force_rmse_ev_per_ang"]),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+            )
+        panel.set_xticks(range(len(drawn)), [force_range(row) for row in drawn])
+        panel.grid(False, axis="x")
+        panel.margins(y=0.15)
+        panel.set_xlabel(f"force on the atom in the reference ({UNITS['force']}); above each bar: number of atoms")
+        panel.set_ylabel(f"RMS error ({UNITS['force']})")
+        return svg.to_svg(figure, "by-force", "Force error by magnitude of the reference force")
+
+
+def force_range(row: Row) -> str:
+    """A bin of forces in words."""
+    low, high = row["force_min_ev_per_ang"], row["force_max_ev_per_ang"]
+    return f"above {number(low)}" if high is None else f"{number(low or 0)} to {number(high)}"

@@ -1,0 +1,150 @@
+"""Figures of the potential: cross-validation, parity, choice and properties. Each takes evidence and gives an inline SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from pesforge.report import svg
+from pesforge.report.figures import family_style, legend_below, panels, present
+
+Row = Mapping[str, Any]
+ERRORS = (
+    ("energy_rmse_mev_per_atom", "energy_rmse_se_mev_per_atom", "energy RMSE (meV/atom)"),
+    ("force_rmse_ev_per_ang", "force_rmse_se_ev_per_ang", "force RMSE (eV/Å)"),
+    ("stress_rmse_gpa", "stress_rmse_se_gpa", "stress RMSE (GPa)"),
+)
+
+
+def crossvalidation(grid: Sequence[Row]) -> str:
+    """Held-out errors against the prior precision, one line per basis size, the chosen point ringed."""
+    sizes = sorted({int(row["n_functions"]) for row in grid})
+    with svg.drawing("crossvalidation"):
+        figure, axes = panels(3, 3.0)
+        for panel, (key, spread, label) in zip(axes, ERRORS, strict=True):
+            for index, size in enumerate(sizes):
+                rows = sorted((row for row in grid if row["n_functions"] == size), key=lambda row: float(row["alpha"]))
+                alpha, error = present(rows, "alpha", key)
+                bars = [row[spread] or 0.0 for row in rows if row[key] is not None]
+                color, marker = svg.SERIES[index % 6], svg.MARKERS[index % 6]
+                panel.errorbar(
+                    alpha, error, yerr=bars, color=color, marker=marker, capsize=2, label=f"{size} functions"
+                )
+            alpha, error = present([row for row in grid if row["chosen"]], "alpha", key)
+            panel.plot(alpha, error, "o", ms=13, mfc="none", mec=svg.INK, mew=1.4, ls="none", label="chosen")
+            panel.set_xlabel("prior precision α")
+            panel.set_ylabel(label)
+            panel.set_xscale("log")
+            svg.log_axis(panel, "x")
+        legend_below(figure, axes[0])
+        return svg.to_svg(figure, "crossvalidation", "Held-out errors against prior precision for each basis size")
+
+
+def parity(evidence: Row) -> str:
+    """Held-out predictions against the reference, energies by family, and force components."""
+    energy, force = evidence["energy_ev_per_atom"], evidence["force_ev_per_ang"]
+    with svg.drawing("parity"):
+        figure, axes = panels(2, 3.9)
+        for family, (color, marker) in family_style(energy["family"]).items():
+            points = [
+                (x, y)
+                for x, y, f in zip(energy["reference"], energy["predicted"], energy["family"], strict=True)
+                if f == family
+            ]
+            axes[0].scatter(*zip(*points, strict=True), color=color, marker=marker, s=22, alpha=0.85, label=family)
+        _identity(axes[0], [*energy["reference"], *energy["predicted"]])
+        axes[0].set_xlabel("DFT energy (eV/atom)")
+        axes[0].set_ylabel("held-out prediction (eV/atom)")
+        axes[1].scatter(force["reference"], force["predicted"], color=svg.BLUE, s=5, alpha=0.5, linewidths=0)
+        _identity(axes[1], [*force["reference"], *force["predicted"]])
+        axes[1].set_xlabel("DFT force component (eV/Å)")
+        axes[1].set_ylabel("held-out prediction (eV/Å)")
+        legend_below(figure, axes[0])
+        return svg.to_svg(figure, "parity", "Parity of held-out energies and force components with DFT")
+
+
+def _identity(panel: Axes, values: Sequence[float]) -> None:
+    if values:
+        margin = 0.05 * (max(values) - min(values) or 1.0)
+        limits = (min(values) - margin, max(values) + margin)
+        panel.plot(limits, limits, color=svg.MUTED, linewidth=1, zorder=0)
+        panel.set_xlim(limits)
+        panel.set_ylim(limits)
+    panel.set_aspect("equal")
+    svg.few_ticks(panel, 4, 4)
+    panel.ticklabel_format(useOffset=False)
+
+
+def pareto(candidates: Sequence[Row]) -> str:
+    """Candidates in the three planes of energy, force and stress error."""
+    keys = [(key, label) for key, _, label in ERRORS]
+    planes = ((0, 1), (0, 2), (1, 2))
+    with svg.drawing("pareto"):
+        figure, axes = panels(3, 3.1)
+        for panel, (x, y) in zip(axes, planes, strict=True):
+            for kind, color, marker in (("linear", svg.BLUE, "o"), ("neural", svg.VERMILLION, "^")):
+                for best in (False, True):
+                    rows = [row for row in candidates if row["kind"] == kind and bool(row["non_dominated"]) == best]
+                    first, second = present(rows, keys[x][0], keys[y][0])
+                    words = f"{kind}, {'non-dominated' if best else 'dominated'}"
+                    face = color if best else "none"
+                    if first:
+                        panel.scatter(first, second, s=34, marker=marker, fc=face, ec=color, lw=1.3, label=words)
+            chosen = present([row for row in candidates if row["chosen"]], keys[x][0], keys[y][0])
+            panel.plot(*chosen, "o", ms=13, mfc="none", mec=svg.INK, mew=1.4, ls="none", label="chosen")
+            panel.set_xlabel(keys[x][1])
+            panel.set_ylabel(keys[y][1])
+            svg.few_ticks(panel, 4)
+        legend_below(figure, axes[0], columns=5)
+        return svg.to_svg(figure, "pareto", "Errors of all candidates in three planes")
+
+
+def equation_of_state(evidence: Row) -> str:
+    """Energy against volume, and the difference of the two curves."""
+    volume, dft = evidence["volume_ang3_per_atom"], evidence["dft_ev_per_atom"]
+    potential = evidence["potential_ev_per_atom"]
+    with svg.drawing("eos"):
+        figure, axes = panels(2, 2.9)
+        axes[0].plot(volume, dft, "o", color=svg.VERMILLION, label="DFT")
+        axes[0].plot(volume, potential, "-", color=svg.BLUE, label="potential")
+        axes[0].set_ylabel("energy (eV/atom)")
+        axes[1].axhline(0, color=svg.MUTED, linewidth=1)
+        difference = [1000 * (found - wanted) for found, wanted in zip(potential, dft, strict=True)]
+        axes[1].plot(volume, difference, "-o", color=svg.BLUE)
+        axes[1].set_ylabel("potential − DFT (meV/atom)")
+        for panel in axes:
+            panel.set_xlabel("volume (Å³/atom)")
+            panel.ticklabel_format(useOffset=False)
+        legend_below(figure, axes[0])
+        return svg.to_svg(figure, "eos", "Equation of state of the potential and of DFT")
+
+
+def elastic(evidence: Row) -> str:
+    """Elastic constants of the potential beside those of DFT."""
+    names = sorted(evidence["dft"])
+    with svg.drawing("elastic"):
+        figure, (panel,) = panels(1, 2.7)
+        places = range(len(names))
+        dft = [evidence["dft"][name] for name in names]
+        potential = [evidence["potential"].get(name) for name in names]
+        panel.bar([place - 0.19 for place in places], dft, width=0.36, color=svg.VERMILLION, label="DFT")
+        shown = [(place + 0.19, value) for place, value in zip(places, potential, strict=True) if value is not None]
+        panel.bar([x for x, _ in shown], [y for _, y in shown], width=0.36, color=svg.BLUE, label="potential")
+        panel.set_xticks(list(places), names)
+        panel.set_ylabel("elastic constant (GPa)")
+        panel.grid(False, axis="x")
+        legend_below(figure, panel)
+        return svg.to_svg(figure, "elastic", "Elastic constants of the potential and of DFT")
+
+
+def errors_by_family(rows: Sequence[Row]) -> str:
+    """Held-out errors of each family, for energies, forces and stresses."""
+    with svg.drawing("by-family"):
+        figure, axes = panels(3, 1.1 + 0.32 * len(rows))
+        for index, (panel, (key, _, label)) in enumerate(zip(axes, ERRORS, strict=True)):
+            panel.barh(range(len(rows)), [row[key] or 0.0 for row in rows], color=svg.BLUE, height=0.6)
+            panel.set_yticks(range(len(rows)), [row["family"] for row in rows] if index == 0 else [""] * len(rows))
+            panel.invert_yaxis()
+            panel.grid(False, axis="y")
+            panel.set_xlabel(label)
+        return svg.to_svg(figure, "by-family", "Held-out errors of each family")

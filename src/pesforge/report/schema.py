@@ -1,0 +1,157 @@
+"""The evidence that the report needs: which keys, and which of them may be null."""
+
+from typing import Any
+
+from pesforge.errors import DataError
+
+ANY = None
+"""Any value, null included: a number that was not measured is null."""
+
+
+class OrNull(dict[str, Any]):
+    """A mapping that may be null as a whole: that part was not computed."""
+
+
+CHECK = dict.fromkeys(
+    (
+        "name",
+        "group",
+        "value",
+        "reference",
+        "deviation",
+        "tolerance",
+        "unit",
+        "passed",
+        "meaning",
+        "deviation_unit",
+    )
+)
+ERRORS = dict.fromkeys(("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa"))
+FAMILY_ERRORS = {"family": ANY, "n_structures": ANY, **ERRORS}
+GRID_ROW = {
+    **dict.fromkeys(("degree_reduction", "n_functions", "alpha", "chosen")),
+    **ERRORS,
+    **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
+}
+SHAPE: dict[str, dict[str, Any]] = {
+    "converge": {
+        "settings": {},
+        "settings_hash": ANY,
+        "targets": dict.fromkeys(("energy_mev_per_atom", "force_ev_per_ang", "stress_gpa")),
+        "scans": [
+            {
+                "parameter": ANY,
+                "unit": ANY,
+                "chosen": ANY,
+                "rows": [
+                    dict.fromkeys(
+                        ("value", "energy_change_mev_per_atom", "force_change_ev_per_ang", "stress_change_gpa")
+                    )
+                ],
+            }
+        ],
+        "label_checks": [CHECK],
+    },
+    "sample": {
+        "stiffness_ev_per_ang2": {},
+        "families": {},
+        "thermal": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
+        "strain": [dict.fromkeys(("id", "i1", "j2", "family"))],
+    },
+    "label": {
+        "requested": ANY,
+        "labelled": ANY,
+        "failed": [dict.fromkeys(("id", "reason", "message"))],
+        "thermal_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
+        "by_family": {},
+    },
+    "curate": {
+        "kept": ANY,
+        "dropped": [dict.fromkeys(("id", "filter", "reason"))],
+        "leakage": {"threshold": ANY, "flagged": [dict.fromkeys(("id", "nearest_id", "distance"))]},
+        "influence": {
+            "threshold": ANY,
+            "top": [dict.fromkeys(("id", "family", "cook", "leverage", "removed"))],
+            "refit": [dict.fromkeys(("quantity", "unit", "all_labels", "without_top"))],
+        },
+        "coverage": {"before": {}, "after": {}},
+    },
+    "describe": {
+        **dict.fromkeys(("n_functions", "cutoff_ang", "max_degree", "l_max", "n_structures", "n_environments")),
+        "by_order": {},
+    },
+    "crossvalidate": {
+        "grid": [GRID_ROW],
+        "by_family": [FAMILY_ERRORS],
+        "leave_family_out": [FAMILY_ERRORS],
+        "parity": {
+            "energy_ev_per_atom": dict.fromkeys(("reference", "predicted", "family")),
+            "force_ev_per_ang": dict.fromkeys(("reference", "predicted")),
+        },
+    },
+    "train": {
+        "runs": [{**dict.fromkeys(("run", "w_energy", "w_force", "w_stress", "lambda_m", "seed", "epochs")), **ERRORS}],
+        "failed": [dict.fromkeys(("run", "reason"))],
+        "by_lambda_m": [{**dict.fromkeys(("lambda_m", "runs")), **ERRORS}],
+    },
+    "choose": {
+        "use": ANY,
+        "reason": ANY,
+        "candidates": [{**dict.fromkeys(("name", "kind", "non_dominated", "chosen")), "weights": {}, **ERRORS}],
+    },
+    "validate": {
+        "verdict": {
+            **dict.fromkeys(("use", "usable", "summary", "passed", "failed", "not_applicable", "failures")),
+            "usable_for": [dict.fromkeys(("use", "why"))],
+            "not_usable_for": [dict.fromkeys(("use", "why"))],
+        },
+        "checks": [CHECK],
+        "eos": OrNull(dict.fromkeys(("volume_ang3_per_atom", "dft_ev_per_atom", "potential_ev_per_atom"))),
+        "elastic_gpa": OrNull({"dft": {}, "potential": {}}),
+        "phonon_thz": OrNull(dict.fromkeys(("dft", "potential"))),
+        "by_family": [FAMILY_ERRORS],
+        "by_force": [dict.fromkeys(("force_min_ev_per_ang", "force_max_ev_per_ang", "count", "force_rmse_ev_per_ang"))],
+        "worst": [dict.fromkeys(("id", "family", "energy_error_mev_per_atom", "force_error_ev_per_ang"))],
+    },
+    "provenance": {
+        **dict.fromkeys(("study", "seed", "formula", "settings_hash", "study_hash")),
+        "versions": {},
+        "code": {},
+        "seeds": {},
+    },
+    "cost": {
+        "stages": [dict.fromkeys(("stage", "seconds", "jobs", "max_rss_mb"))],
+        **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
+    },
+}
+
+
+def _mistakes(value: Any, shape: Any, where: str) -> list[str]:
+    if shape is ANY or (value is None and isinstance(shape, OrNull)):
+        return []
+    if isinstance(shape, list):
+        if not isinstance(value, list | tuple):
+            return [f"`{where}` must be a list"]
+        return [text for number, item in enumerate(value) for text in _mistakes(item, shape[0], f"{where}[{number}]")]
+    if not isinstance(value, dict):
+        return [f"`{where}` must be a mapping"]
+    found = []
+    for key, inner in shape.items():
+        path = f"{where}.{key}" if where else key
+        found += _mistakes(value[key], inner, path) if key in value else [f"`{path}` is missing"]
+    return found
+
+
+def require(evidence: dict[str, Any]) -> None:
+    """Check that `evidence` holds every key that the report reads.
+
+    Raises:
+        DataError: a key is missing or has the wrong kind; the message lists the first ten mistakes.
+    """
+    mistakes = _mistakes(evidence, SHAPE, "")
+    if mistakes:
+        listed = "\n".join(f"  {text}" for text in mistakes[:10])
+        rest = f"\n  and {len(mistakes) - 10} more" if len(mistakes) > 10 else ""
+        raise DataError(
+            f"The evidence for the report is incomplete:\n{listed}{rest}\nRun the stages that write these keys again."
+        )

@@ -1,0 +1,129 @@
+"""Words and numbers of the report: formats, names of quantities, and the message of each figure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+MISSING = "–"
+NAMES = {
+    "cutoff_ev": "plane-wave cutoff",
+    "k_spacing_per_ang": "distance of k-points",
+    "scf_tolerance": "SCF tolerance",
+    "smearing_ev": "smearing width",
+}
+UNITS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
+SUFFIXES = (
+    ("_mev_per_atom", "meV/atom"),
+    ("_ev_per_atom", "eV/atom"),
+    ("_ev_per_ang2", "eV/Å²"),
+    ("_ev_per_ang", "eV/Å"),
+    ("_per_ang", "1/Å"),
+    ("_ang2", "Å²"),
+    ("_ang", "Å"),
+    ("_gpa", "GPa"),
+    ("_thz", "THz"),
+    ("_percent", "%"),
+    ("_ev", "eV"),
+    ("_k", "K"),
+    ("_mb", "MB"),
+    ("_s", "s"),
+)
+GROUPS = {
+    "accuracy": "Held-out errors",
+    "labels": "Reference labels",
+    "symmetry": "Symmetry",
+    "derivatives": "Forces and stress as derivatives",
+    "eos": "Equation of state",
+    "elastic": "Elastic constants",
+    "phonon": "Phonons",
+}
+HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon")
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """`value` for people: up to `digits` significant digits, integers whole, a dash for null, other things as text."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if value == 0 or 1e-4 <= abs(value) < 1e6:
+            short = f"{value:.{digits}g}"
+            return f"{value:.0f}" if "e" in short else short
+        return f"{value:.{max(digits - 2, 0)}e}"
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item, digits) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {number(item, digits)}" for key, item in value.items())
+    return str(value)
+
+
+def quantity(key: str) -> str:
+    """A key that carries its unit, such as `force_rmse_ev_per_ang`, in words: `force rmse (eV/Å)`."""
+    for suffix, unit in SUFFIXES:
+        if key.endswith(suffix):
+            return f"{key.removesuffix(suffix).replace('_', ' ')} ({unit})"
+    return key.replace("_", " ")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as s, min or h."""
+    if seconds is None:
+        return MISSING
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def status(passed: bool | None) -> tuple[str, str]:
+    """Style class and word of a check's outcome."""
+    if passed is None:
+        return "none", "not applicable"
+    return ("good", "pass") if passed else ("bad", "fail")
+
+
+def scan_message(scan: Row) -> str:
+    """What a convergence scan decided."""
+    unit = "" if scan["unit"] in ("", "1", None) else f" {scan['unit']}"
+    name = NAMES.get(scan["parameter"], quantity(scan["parameter"]))
+    return f"{name[0].upper()}{name[1:]}: {number(scan['chosen'])}{unit} is used everywhere"
+
+
+def chosen_row(rows: Sequence[Row]) -> Row | None:
+    """The row that is marked as chosen."""
+    return next((row for row in rows if row["chosen"]), None)
+
+
+def grid_message(grid: Sequence[Row]) -> str:
+    """What cross-validation chose."""
+    row = chosen_row(grid)
+    if row is None:
+        return "Cross-validation chose no basis"
+    return f"Cross-validation chose {number(row['n_functions'])} functions and α = {number(row['alpha'])}"
+
+
+def choice_message(choose: Row) -> str:
+    """What was chosen, and for what."""
+    row = chosen_row(choose["candidates"])
+    best = sum(bool(item["non_dominated"]) for item in choose["candidates"])
+    total = len(choose["candidates"])
+    name = "No candidate is" if row is None else f"{row['name']} ({row['kind']}) is"
+    return f"{name} chosen for “{choose['use']}” among {best} non-dominated of {total} candidates"
+
+
+def worst_family_message(rows: Sequence[Row]) -> str:
+    """Which family is predicted worst."""
+    measured = [row for row in rows if row["force_rmse_ev_per_ang"] is not None]
+    if not measured:
+        return "No held-out error by family"
+    worst = max(measured, key=lambda row: float(row["force_rmse_ev_per_ang"]))
+    error = number(worst["force_rmse_ev_per_ang"], 3)
+    return f"The family “{worst['family']}” has the largest force error, {error} eV/Å"
+
+
+def dropped_message(curate: Row) -> str:
+    """How many labels were kept and dropped."""
+    return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"

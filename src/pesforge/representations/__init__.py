@@ -1,0 +1,1 @@
+"""Structure → numbers: the atomic cluster expansion, its design rows and its projections."""

@@ -1,0 +1,294 @@
+"""The linear atomic cluster expansion: rotation-invariant functions of an atom's neighbourhood."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from pesforge.errors import DataError, SettingsError
+from pesforge.representations import kernels, row_kernels
+from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.functions import BasisFunction, list_functions
+from pesforge.representations.harmonics import spherical_harmonics
+from pesforge.representations.neighbours import Neighbours, find_neighbours
+from pesforge.representations.radial import spherical_bessel
+from pesforge.representations.tables import ChannelTables, FunctionTables, channel_tables, function_tables
+
+AtomGradient = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Maps invariants (n, K) to energies of atoms (n,) in eV and their derivatives by the invariants (n, K)."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Linear combinations ρ of the invariants of each atom, with all of their derivatives.
+
+    Edges are the distinct pairs (i, j) within the cutoff, images of j merged, sorted by i; the first edge of every
+    centre is its own (j = i), so that the gradients of one centre sum to zero.
+    """
+
+    rho: FloatArray
+    """Values, shape (n, P)."""
+    centre: IntArray
+    """Atom i of each edge, shape (E,)."""
+    neighbour: IntArray
+    """Atom j of each edge, shape (E,)."""
+    gradient: FloatArray
+    """dρ_i/dr_j in 1/Å, shape (E, 3, P)."""
+    strain: FloatArray
+    """dρ_i/dε for a symmetric strain of all vectors, shape (n, 6, P), order xx, yy, zz, yz, xz, xy."""
+    volume: float
+    """Volume of the cell in Å³; NaN where the structure is not periodic in three directions."""
+
+
+@dataclass(frozen=True)
+class _Environment:
+    species: IntArray
+    neighbours: Neighbours
+    pairs: kernels.PairTables
+    volume: float
+
+
+@dataclass(frozen=True)
+class AceBasis:
+    """Invariant functions B_k(i) of the atoms within a cutoff around atom i.
+
+    Columns stand in one block per species of the centre, in the order of `species`; an atom has zeros outside of its
+    own block. Within a block the functions go up to products of four densities, Σ_t (n_t + w l_t) ≤ max_degree[order].
+
+    Args:
+        species: chemical symbols.
+        cutoff_ang: cutoff radius in Å; functions are twice continuously differentiable there.
+        max_degree: largest degree of orders 1, 2, …; a negative one leaves the order out.
+        l_max: largest angular momentum of orders 1, 2, …; order 1 has l = 0 alone.
+        l_weight: weight w of the angular momentum.
+
+    Raises:
+        SettingsError: the arguments do not describe a basis.
+
+    Source: Drautz, Phys. Rev. B 99, 014104 (2019).
+    """
+
+    species: tuple[str, ...]
+    cutoff_ang: float
+    max_degree: tuple[int, ...]
+    l_max: tuple[int, ...]
+    l_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        unknown = [symbol for symbol in self.species if atomic_numbers.get(symbol, 0) < 1]
+        if unknown or not self.species or len(set(self.species)) < len(self.species):
+            raise SettingsError(f"species: {list(self.species)} must be distinct chemical symbols, at least one.")
+        if not 1 <= len(self.max_degree) <= 4 or len(self.max_degree) != len(self.l_max):
+            raise SettingsError(
+                f"max_degree {list(self.max_degree)} and l_max {list(self.l_max)} need one number per order, 1 to 4."
+            )
+        if not (0 < self.cutoff_ang < np.inf and 0 < self.l_weight < np.inf and min(self.l_max) >= 0):
+            raise SettingsError("cutoff_ang and l_weight must be above 0, l_max must not be negative.")
+        if max(self.max_degree) < 0:
+            raise SettingsError(
+                f"max_degree {list(self.max_degree)} leaves no function; raise it or reduce it by less."
+            )
+
+    @cached_property
+    def functions(self) -> tuple[BasisFunction, ...]:
+        """Functions of one species of the centre; species of neighbours are indices into `species`."""
+        return list_functions(
+            max_degree=self.max_degree, l_max=self.l_max, l_weight=self.l_weight, n_species=len(self.species)
+        )
+
+    @property
+    def n_functions(self) -> int:
+        """Number K of columns: functions per species of the centre, times the number of species."""
+        return len(self.functions) * len(self.species)
+
+    @property
+    def n_radial(self) -> int:
+        """Number of radial functions."""
+        return 1 + max(channel.radial for function in self.functions for channel in function.channels)
+
+    @cached_property
+    def degree(self) -> FloatArray:
+        """Degree Σ_t (n_t + w l_t) of every column, shape (K,); whole numbers where w is one."""
+        return np.tile([function.degree for function in self.functions], len(self.species))
+
+    @cached_property
+    def order(self) -> IntArray:
+        """Number of factors of every column, shape (K,)."""
+        return np.tile(np.array([function.order for function in self.functions], dtype=np.int64), len(self.species))
+
+    def subset_mask(self, reduction: int) -> BoolArray:
+        """Columns that remain when every entry of `max_degree` is lowered by `reduction`, shape (K,)."""
+        largest = np.array(self.max_degree)[self.order - 1] - reduction
+        return self.degree <= largest + 1e-9
+
+    def reduced(self, reduction: int) -> Self:
+        """The basis of the columns of `subset_mask`, in the same order.
+
+        Raises:
+            SettingsError: no function remains.
+        """
+        lowered = tuple(largest - reduction for largest in self.max_degree)
+        return type(self)(self.species, self.cutoff_ang, lowered, self.l_max, self.l_weight)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that `from_dict` turns into an equal basis."""
+        return {
+            "species": list(self.species),
+            "cutoff_ang": self.cutoff_ang,
+            "max_degree": list(self.max_degree),
+            "l_max": list(self.l_max),
+            "l_weight": self.l_weight,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The basis that `to_dict` described."""
+        return cls(
+            species=tuple(values["species"]),
+            cutoff_ang=float(values["cutoff_ang"]),
+            max_degree=tuple(int(degree) for degree in values["max_degree"]),
+            l_max=tuple(int(momentum) for momentum in values["l_max"]),
+            l_weight=float(values["l_weight"]),
+        )
+
+    def species_index(self, atoms: Atoms) -> IntArray:
+        """Index into `species` of every atom, shape (n,).
+
+        Raises:
+            DataError: an atom's element is not in the basis.
+        """
+        index = {symbol: i for i, symbol in enumerate(self.species)}
+        symbols = atoms.get_chemical_symbols()
+        missing = sorted(set(symbols) - set(index))
+        if missing:
+            raise DataError(
+                f"Elements {missing} of the structure are not in the basis, which has {list(self.species)}."
+            )
+        return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
+
+    @cached_property
+    def _tables(self) -> tuple[ChannelTables, FunctionTables, int]:
+        channels, offsets = channel_tables(self.functions)
+        n_components = int(channels.offset[-1] + 2 * channels.momentum[-1] + 1)
+        return channels, function_tables(self.functions, offsets), n_components
+
+    def _environment(self, atoms: Atoms) -> _Environment:
+        species = self.species_index(atoms)
+        neighbours = find_neighbours(atoms, species, n_species=len(self.species), cutoff_ang=self.cutoff_ang)
+        vector = neighbours.vector
+        distance = np.linalg.norm(vector, axis=1)
+        radial, slope = spherical_bessel(distance, self.n_radial, self.cutoff_ang)
+        harmonics, harmonics_gradient = spherical_harmonics(vector, int(self._tables[0].momentum.max()))
+        pairs = kernels.PairTables(
+            n_species=len(self.species),
+            n_atoms=len(atoms),
+            segment_pairs=neighbours.segment_pairs,
+            segment_edges=neighbours.segment_edges,
+            neighbour=neighbours.neighbour,
+            edge_neighbour=neighbours.edge_neighbour,
+            column=neighbours.column,
+            vector=np.ascontiguousarray(vector.T),
+            direction=np.ascontiguousarray((vector / distance[:, None]).T),
+            radial=radial,
+            radial_slope=slope,
+            harmonics=harmonics,
+            harmonics_gradient=harmonics_gradient,
+        )
+        volume = float(atoms.get_volume()) if atoms.pbc.all() else float("nan")
+        return _Environment(species, neighbours, pairs, volume)
+
+    def _spread(self, compact: FloatArray, species: IntArray) -> FloatArray:
+        """Invariants of one block (n, K_c) moved to the block of each atom's species, shape (n, K)."""
+        result = np.zeros((len(species), len(self.species), compact.shape[1]))
+        result[np.arange(len(species)), species] = compact
+        return result.reshape(len(species), -1)
+
+    def invariants(self, atoms: Atoms) -> FloatArray:
+        """Invariants B_k(i) of every atom, shape (n, K).
+
+        Raises:
+            DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
+        """
+        channels, functions, n_components = self._tables
+        environment = self._environment(atoms)
+        density = kernels.densities(environment.pairs, channels, n_components)
+        return self._spread(kernels.products(density, functions), environment.species)
+
+    def rows(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Rows of the design matrix: energy (K,), forces (3n, K) in 1/Å and stress (6, K) in 1/Å³.
+
+        Multiplied by coefficients in eV they give the energy of all atoms, the forces -dE/dr and the stress dE/dε/V
+        in ASE's sign and order. Stress rows are NaN unless the structure is periodic in three directions.
+
+        Raises:
+            DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
+        """
+        channels, functions, n_components = self._tables
+        environment = self._environment(atoms)
+        density = kernels.densities(environment.pairs, channels, n_components)
+        energy, forces, strain = row_kernels.design_rows(
+            environment.pairs, channels, functions, environment.species, density
+        )
+        return energy, np.ascontiguousarray(forces.T), np.ascontiguousarray(strain.T) / environment.volume
+
+    def project(self, atoms: Atoms, matrix: FloatArray) -> Projection:
+        """Combinations of the invariants, B @ matrix, of every atom with derivatives by positions and strain.
+
+        Args:
+            atoms: the structure, n atoms.
+            matrix: combinations, shape (K, P).
+
+        Raises:
+            DataError: the matrix has another number of rows, or the structure cannot be described.
+        """
+        if matrix.ndim != 2 or matrix.shape[0] != self.n_functions:
+            raise DataError(f"A matrix of shape ({self.n_functions}, P) is needed, not one of shape {matrix.shape}.")
+        matrix = np.ascontiguousarray(matrix, dtype=float)
+        channels, functions, n_components = self._tables
+        environment = self._environment(atoms)
+        pairs, species = environment.pairs, environment.species
+        density = kernels.densities(pairs, channels, n_components)
+        gradient, strain = row_kernels.project_rows(pairs, channels, functions, species, density, matrix)
+        edges = np.diff(pairs.segment_edges[:: len(self.species)])
+        own = pairs.segment_edges[: -1 : len(self.species)]
+        return Projection(
+            rho=self._spread(kernels.products(density, functions), species) @ matrix,
+            centre=np.repeat(np.arange(len(atoms)), edges + 1),
+            neighbour=np.insert(pairs.edge_neighbour, own, np.arange(len(atoms))),
+            gradient=gradient,
+            strain=strain,
+            volume=environment.volume,
+        )
+
+    def evaluate(self, atoms: Atoms, atom_gradient: AtomGradient) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å and stress (6,) in eV/Å³ of any function of invariants.
+
+        Derivatives are pulled back through the densities once, whatever the number of functions. The stress is NaN
+        unless the structure is periodic in three directions.
+
+        Args:
+            atoms: the structure, n atoms.
+            atom_gradient: maps invariants (n, K) to energies (n,) and their derivatives by the invariants (n, K).
+
+        Raises:
+            DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
+        """
+        channels, functions, n_components = self._tables
+        environment = self._environment(atoms)
+        pairs, species, n_atoms = environment.pairs, environment.species, len(atoms)
+        density = kernels.densities(pairs, channels, n_components)
+        energies, slopes = atom_gradient(self._spread(kernels.products(density, functions), species))
+        weights = np.asarray(slopes, dtype=float).reshape(n_atoms, len(self.species), -1)[np.arange(n_atoms), species]
+        adjoint = kernels.density_adjoint(density, functions, np.ascontiguousarray(weights))
+        gradient = kernels.pair_gradients(pairs, channels, adjoint)
+        centre, neighbour = environment.neighbours.centre, environment.neighbours.neighbour
+        forces = np.empty((n_atoms, 3))
+        for x in range(3):
+            forces[:, x] = np.bincount(centre, gradient[x], n_atoms) - np.bincount(neighbour, gradient[x], n_atoms)
+        stress = full_3x3_to_voigt_6_stress(pairs.vector @ gradient.T) / environment.volume
+        return np.asarray(energies, dtype=float), forces, stress

@@ -1,0 +1,192 @@
+"""Design matrix of a set of structures: what the linear model is fitted on, and its labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from ase import Atoms
+
+from pesforge import fields as names
+from pesforge.errors import DataError
+from pesforge.representations.archive import load_arrays, save_arrays
+from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from pesforge.representations.ace import AceBasis
+
+Progress = Callable[[int, int], None]
+"""Called with the number of finished structures and the number of all structures."""
+
+_TEXT = ("ids", "families", "groups")
+
+
+@dataclass(frozen=True)
+class Design:
+    """Rows of the linear model for S structures of n_s atoms, with K functions and Z species.
+
+    Rows of forces run over structures, atoms and x, y, z; those of stress over structures and xx, yy, zz, yz, xz, xy.
+    """
+
+    ids: tuple[str, ...]
+    families: tuple[str, ...]
+    groups: tuple[str, ...]
+    n_atoms: IntArray
+    """Atoms per structure, shape (S,)."""
+    counts: FloatArray
+    """Atoms of each species, shape (S, Z)."""
+    energy: FloatArray
+    """Invariants summed over the atoms, shape (S, K)."""
+    forces: FloatArray
+    """Negative derivatives of the energy rows by positions in 1/Å, shape (3 Σ n_s, K)."""
+    stress: FloatArray
+    """Derivatives of the energy rows by strain over the volume in 1/Å³, shape (6 S, K); NaN if not periodic."""
+    y_energy: FloatArray
+    """Labels in eV, shape (S,); NaN where absent."""
+    y_forces: FloatArray
+    """Labels in eV/Å, shape (3 Σ n_s,); NaN where absent."""
+    y_stress: FloatArray
+    """Labels in eV/Å³, shape (6 S,); NaN where absent or where the rows are NaN."""
+    degree: FloatArray
+    """Degree of each function, shape (K,)."""
+    order: IntArray
+    """Number of factors of each function, shape (K,)."""
+
+    def __post_init__(self) -> None:
+        structures, rows, columns = len(self.ids), 3 * int(self.n_atoms.sum()), len(self.degree)
+        expected = {
+            "n_atoms": (structures,),
+            "energy": (structures, columns),
+            "forces": (rows, columns),
+            "stress": (6 * structures, columns),
+            "y_energy": (structures,),
+            "y_forces": (rows,),
+            "y_stress": (6 * structures,),
+            "order": (columns,),
+        }
+        wrong = {
+            name: getattr(self, name).shape for name, shape in expected.items() if getattr(self, name).shape != shape
+        }
+        if wrong or not len(self.counts) == len(self.families) == len(self.groups) == structures:
+            raise DataError(
+                f"A design of {structures} structures, {rows} force rows and {columns} functions has arrays of other "
+                f"shapes: {wrong or 'families, groups or counts'}. Describe the structures again."
+            )
+
+    @property
+    def offsets(self) -> IntArray:
+        """First atom of each structure, and the number of all atoms, shape (S + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.n_atoms)]).astype(np.int64)
+
+    def force_rows(self, structures: IntArray) -> IntArray:
+        """Indices of the force rows of the given structures, in their order."""
+        offsets = 3 * self.offsets
+        parts = [np.arange(offsets[s], offsets[s + 1]) for s in np.asarray(structures)]
+        return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+
+    def stress_rows(self, structures: IntArray) -> IntArray:
+        """Indices of the stress rows of the given structures, in their order."""
+        return (6 * np.asarray(structures, dtype=np.int64)[:, None] + np.arange(6)).ravel()
+
+    def select(self, structures: IntArray | BoolArray) -> Self:
+        """The design of the given structures: their indices, or a mask over all of them."""
+        chosen = np.arange(len(self.ids))[structures]
+        rows, stress = self.force_rows(chosen), self.stress_rows(chosen)
+        return replace(
+            self,
+            ids=tuple(self.ids[s] for s in chosen),
+            families=tuple(self.families[s] for s in chosen),
+            groups=tuple(self.groups[s] for s in chosen),
+            n_atoms=self.n_atoms[chosen],
+            counts=self.counts[chosen],
+            energy=self.energy[chosen],
+            forces=self.forces[rows],
+            stress=self.stress[stress],
+            y_energy=self.y_energy[chosen],
+            y_forces=self.y_forces[rows],
+            y_stress=self.y_stress[stress],
+        )
+
+    def columns(self, chosen: BoolArray | IntArray) -> Self:
+        """The design with the chosen functions only: a mask over all of them, or their indices."""
+        return replace(
+            self,
+            energy=self.energy[:, chosen],
+            forces=self.forces[:, chosen],
+            stress=self.stress[:, chosen],
+            degree=self.degree[chosen],
+            order=self.order[chosen],
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the design to a file that ends in .npz, atomically; equal designs give equal bytes."""
+        save_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """The design that `save` wrote.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        values: dict[str, Any] = dict(load_arrays(path, tuple(field.name for field in fields(cls))))
+        return cls(**(values | {name: tuple(values[name].tolist()) for name in _TEXT}))
+
+
+def _label(atoms: Atoms, name: str, size: int) -> FloatArray:
+    """The stored label as a flat array, NaN where the structure carries none."""
+    value = None if atoms.calc is None else atoms.calc.get_property(name, atoms, allow_calculation=False)
+    return np.full(size, np.nan) if value is None else np.asarray(value, dtype=float).reshape(size)
+
+
+def _text(atoms: Atoms, name: str, default: str) -> str:
+    return str(atoms.info.get(name, default))
+
+
+def describe(frames: Sequence[Atoms], basis: "AceBasis", progress: Progress | None = None) -> Design:
+    """The design matrix of structures with their labels.
+
+    A structure without an id gets its position in the sequence, one without a group forms a group of its own.
+
+    Args:
+        frames: structures; labels are taken from their calculators where they hold any, nothing is computed.
+        basis: the functions.
+        progress: called after every structure.
+
+    Raises:
+        DataError: a structure cannot be described; the message names it.
+    """
+    energy = np.empty((len(frames), basis.n_functions))
+    forces = np.empty((3 * sum(len(atoms) for atoms in frames), basis.n_functions))
+    stress = np.empty((6 * len(frames), basis.n_functions))
+    counts = np.zeros((len(frames), len(basis.species)))
+    ids = tuple(_text(atoms, names.ID, str(s)) for s, atoms in enumerate(frames))
+    row = 0
+    for s, atoms in enumerate(frames):
+        try:
+            block = basis.rows(atoms)
+            counts[s] = np.bincount(basis.species_index(atoms), minlength=len(basis.species))
+        except DataError as error:
+            raise DataError(f"Structure {ids[s]}: {error}") from error
+        energy[s], forces[row : row + 3 * len(atoms)], stress[6 * s : 6 * s + 6] = block
+        row += 3 * len(atoms)
+        if progress is not None:
+            progress(s + 1, len(frames))
+    empty = np.empty(0)
+    y_stress = np.concatenate([empty, *(_label(atoms, "stress", 6) for atoms in frames)])
+    return Design(
+        ids=ids,
+        families=tuple(_text(atoms, names.FAMILY, "") for atoms in frames),
+        groups=tuple(_text(atoms, names.GROUP, name) for name, atoms in zip(ids, frames, strict=True)),
+        n_atoms=np.array([len(atoms) for atoms in frames], dtype=np.int64),
+        counts=counts,
+        energy=energy,
+        forces=forces,
+        stress=stress,
+        y_energy=np.concatenate([empty, *(_label(atoms, "energy", 1) for atoms in frames)]),
+        y_forces=np.concatenate([empty, *(_label(atoms, "forces", 3 * len(atoms)) for atoms in frames)]),
+        y_stress=np.where(np.isnan(stress).any(axis=1), np.nan, y_stress),
+        degree=basis.degree,
+        order=basis.order,
+    )

@@ -1,0 +1,296 @@
+"""Types of a study's settings: units, ranges and defaults. The only place where a default stands."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from ase.data import chemical_symbols
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Element = Literal[tuple(chemical_symbols[1:])]  # type: ignore[valid-type]
+Prototype = Literal[
+    "sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride", "fluorite", "wurtzite"
+]
+STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
+
+
+def _ladder(values: tuple[float, ...], *, rising: bool) -> bool:
+    return all(a < b if rising else a > b for a, b in pairwise(values))
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused, values are fixed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Structure(Section):
+    """The parent crystal: a file, or a prototype with its elements and lattice constant."""
+
+    file: Path | None = Field(
+        None, description="CIF, POSCAR or extxyz file, relative to the study file; excludes `prototype`"
+    )
+    prototype: Prototype | None = Field(None, description="crystal structure by ASE's name; excludes `file`")
+    species: tuple[Element, ...] = Field(
+        min_length=1, description="elements, in the order of the prototype's sites; for a file: the elements it holds"
+    )
+    lattice_constant_ang: Positive | None = Field(None, description="lattice constant a in Å, for a prototype")
+    c_over_a: Positive | None = Field(None, description="c/a, for hcp and wurtzite")
+    cubic: bool = Field(True, description="conventional cubic cell instead of the primitive one, for a prototype")
+    supercell: tuple[Count, Count, Count] = Field((1, 1, 1), description="repetitions of the cell for every label")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.prototype is None):
+            raise ValueError("give exactly one of `file` and `prototype`")
+        if self.prototype and self.lattice_constant_ang is None:
+            raise ValueError("a prototype needs `lattice_constant_ang`")
+        if self.file and (self.lattice_constant_ang is not None or self.c_over_a is not None):
+            raise ValueError("`lattice_constant_ang` and `c_over_a` belong to a prototype, not to a file")
+        return self
+
+
+class Dft(Section):
+    """The reference method. Its numerical parameters are found by the stage `converge`."""
+
+    engine: Literal["gpaw"] = Field("gpaw", description="code that computes the labels")
+    functional: str = Field("PBE", description="exchange-correlation functional, in the engine's name")
+    spin_polarized: bool = Field(False, description="collinear spin")
+    initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")
+    smearing_ev: NonNegative = Field(
+        0.0,
+        le=2,
+        description="Fermi-Dirac width in eV, 0 for insulators; `converge.smearing_ev` overrides it",
+    )
+    timeout_s: Positive = Field(3600.0, description="longest time of one calculation in s")
+    max_attempts: Count = Field(2, le=5, description="attempts per label, each with the engine's next remedy")
+
+
+class ConvergenceTargets(Section):
+    """Largest change that a further refinement may cause."""
+
+    energy_mev_per_atom: Positive = Field(1.0, description="change of energy differences between cells, meV/atom")
+    force_ev_per_ang: Positive = Field(0.02, description="change of any force component, eV/Å")
+    stress_gpa: Positive = Field(0.1, description="change of any stress component, GPa")
+
+
+class Converge(Section):
+    """Grids of the numerical parameters, loosest first; the loosest converged value is used everywhere."""
+
+    targets: ConvergenceTargets = Field(default_factory=ConvergenceTargets, description="targets")
+    cutoff_ev: tuple[Positive, ...] = Field(
+        (200.0, 250.0, 300.0, 350.0, 400.0, 500.0, 600.0), min_length=3, description="plane-wave cutoffs in eV, rising"
+    )
+    k_spacing_per_ang: tuple[Positive, ...] = Field(
+        (0.6, 0.4, 0.3, 0.24, 0.2, 0.17, 0.15),
+        min_length=3,
+        description="largest distances of k-points in 1/Å (2π included), falling",
+    )
+    scf_tolerance: tuple[Positive, ...] = Field(
+        (1e-2, 1e-3, 1e-4, 1e-5), min_length=3, description="SCF tolerances (energy in eV per electron), falling"
+    )
+    smearing_ev: tuple[Positive, ...] = Field(
+        (), description="smearing widths in eV, falling, at least 3; empty: not converged, `dft.smearing_ev` is used"
+    )
+    displacement_ang: Positive = Field(0.2, le=1, description="displacement of one atom in the displaced cell, Å")
+    strain: Positive = Field(0.03, le=0.2, description="amplitude of the strained cells")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not _ladder(self.cutoff_ev, rising=True):
+            raise ValueError("`cutoff_ev` must rise")
+        for key in ("k_spacing_per_ang", "scf_tolerance", "smearing_ev"):
+            if not _ladder(getattr(self, key), rising=False):
+                raise ValueError(f"`{key}` must fall (loosest value first)")
+        if 0 < len(self.smearing_ev) < 3:
+            raise ValueError("`smearing_ev` needs at least 3 values, or none")
+        return self
+
+
+class Thermal(Section):
+    """Independent Gaussian displacements, σ² = k_B T / k_eff per component."""
+
+    temperatures_k: tuple[Positive, ...] = Field((300.0, 600.0, 1200.0), min_length=1, description="temperatures in K")
+    count: Count = Field(30, description="structures in all; shared out in proportion to T")
+
+
+class Strain(Section):
+    """Strained cells L' = (I + ε) L₀: random hydrostatic and deviatoric parts, then thermal displacements."""
+
+    paths: Count = Field(6, description="random directions of strain; each is one group")
+    amplitudes: tuple[Annotated[float, Field(ge=-1, le=1)], ...] = Field(
+        (-1.0, 1.0), min_length=1, description="multiples of the direction that are sampled, between -1 and 1"
+    )
+    hydrostatic_max: NonNegative = Field(0.03, le=0.3, description="largest |tr ε / 3|")
+    deviatoric_max: NonNegative = Field(0.05, le=0.3, description="largest Frobenius norm of dev ε")
+    rattle_temperature_k: NonNegative = Field(150.0, description="temperature of added displacements in K; 0: none")
+
+
+class Volume(Section):
+    """The perfect crystal at several volumes, one group."""
+
+    count: Count = Field(6, description="volumes")
+    linear_strain_max: Positive = Field(0.04, le=0.3, description="largest |change of length|")
+
+
+class Sample(Section):
+    """Families of structures; a family that is null is not sampled."""
+
+    stiffness_displacement_ang: Positive = Field(0.03, le=0.3, description="displacement that measures k_eff, Å")
+    thermal: Thermal | None = Field(default_factory=Thermal, description="thermal displacements")
+    strain: Strain | None = Field(default_factory=Strain, description="strained cells")
+    volume: Volume | None = Field(default_factory=Volume, description="equation of state")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.families:
+            raise ValueError("at least one family must be sampled")
+        return self
+
+    @property
+    def families(self) -> dict[str, int]:
+        """Number of structures of each family that is switched on."""
+        counts = {}
+        if self.thermal:
+            counts["thermal"] = self.thermal.count
+        if self.strain:
+            counts["strain"] = self.strain.paths * len(self.strain.amplitudes)
+        if self.volume:
+            counts["volume"] = self.volume.count
+        return counts
+
+
+class Label(Section):
+    """How labels are computed."""
+
+    batch_size: Count = Field(4, description="structures per job")
+
+
+class Curate(Section):
+    """Filters; each says what it dropped and why."""
+
+    min_distance_factor: Positive = Field(0.6, le=1.5, description="shortest distance over the sum of covalent radii")
+    max_force_ev_per_ang: Positive = Field(30.0, description="largest force on an atom that is believed, eV/Å")
+    duplicate_distance: Positive = Field(
+        1e-4, description="descriptor distance per function (in units of its spread) below which two labels are copies"
+    )
+    leakage_quantile: Fraction = Field(0.10, description="quantile of nearest-neighbour distances that flags leakage")
+    cook_report: Count = Field(5, description="how many of the most influential labels are reported")
+    cook_remove: bool = Field(False, description="remove labels whose Cook's distance exceeds `cook_threshold`")
+    cook_threshold: Positive = Field(1.0, description="Cook's distance that is called influential")
+
+
+class Describe(Section):
+    """Linear atomic cluster expansion."""
+
+    cutoff_ang: Positive = Field(5.2, le=12, description="cutoff radius in Å")
+    max_degree: tuple[Annotated[int, Field(ge=0, le=30)], ...] = Field(
+        (10, 12, 10), min_length=1, max_length=4, description="largest degree Σ(n + w l) per correlation order"
+    )
+    l_max: tuple[Annotated[int, Field(ge=0, le=8)], ...] = Field(
+        (0, 5, 4), min_length=1, max_length=4, description="largest angular momentum per correlation order"
+    )
+    l_weight: Positive = Field(1.0, description="weight w of l in the degree")
+    projections: Count = Field(16, le=256, description="principal projections of the invariants for non-linear heads")
+
+    @model_validator(mode="after")
+    def _orders(self) -> Self:
+        if len(self.max_degree) != len(self.l_max):
+            raise ValueError("`max_degree` and `l_max` need one number per correlation order")
+        return self
+
+
+class Crossvalidate(Section):
+    """Leave-group-out cross-validation of the linear model."""
+
+    degree_reductions: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (4, 2, 0), min_length=1, description="basis sizes: how much each `describe.max_degree` is lowered"
+    )
+    alphas: tuple[Positive, ...] = Field(
+        (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1), min_length=1, description="prior precisions (regularisation)"
+    )
+    prior_power: NonNegative = Field(2.0, description="p of the prior scale 1/[rms force column × (1 + degree)^p]")
+    w_energy: Positive = Field(400.0, description="weight of squared energy residuals (eV/atom)²")
+    w_force: Positive = Field(1.0, description="weight of squared force residuals (eV/Å)²")
+    w_stress: NonNegative = Field(2500.0, description="weight of squared stress residuals (eV/Å³)²")
+
+
+class Sweep(Section):
+    """Grid of loss weights; every combination is one point."""
+
+    w_energy: tuple[Positive, ...] = Field((40.0, 400.0), min_length=1, description="energy weights, per (eV/atom)²")
+    w_force: tuple[Positive, ...] = Field((1.0,), min_length=1, description="force weights, per (eV/Å)²")
+    w_stress: tuple[NonNegative, ...] = Field((250.0, 2500.0), min_length=1, description="stress weights, per (eV/Å³)²")
+    lambda_m: tuple[NonNegative, ...] = Field((0.0, 0.01), min_length=1, description="weights of Reg-M")
+    seeds: Count = Field(2, description="seeds per point; each also holds out another fold of groups")
+
+
+class Train(Section):
+    """Lightning sweep of a non-linear head; its own configuration stands in `config/train`."""
+
+    sweep: Sweep = Field(default_factory=Sweep, description="grid of loss weights")
+    folds: Annotated[int, Field(ge=2)] = Field(4, description="folds of groups; one is held out per seed")
+    overrides: tuple[str, ...] = Field((), description="Hydra overrides of `config/train`, such as `model.width=32`")
+
+    @model_validator(mode="after")
+    def _seeds_have_folds(self) -> Self:
+        if self.sweep.seeds > self.folds:
+            raise ValueError("`sweep.seeds` must not exceed `folds`: each seed holds out a fold of its own")
+        return self
+
+
+class Choose(Section):
+    """Choice among the non-dominated points."""
+
+    use: Literal["balanced", "relaxation", "phase_diagram", "elastic"] = Field(
+        "balanced", description="what the potential is for: the knee, forces, energies or stresses decide"
+    )
+
+
+class Tolerances(Section):
+    """Largest deviations that pass."""
+
+    energy_rmse_mev_per_atom: Positive = Field(2.0, description="leave-one-structure-out energy error, meV/atom")
+    force_rmse_ev_per_ang: Positive = Field(0.03, description="leave-one-structure-out force error, eV/Å")
+    stress_rmse_gpa: Positive = Field(0.15, description="leave-one-structure-out stress error, GPa")
+    lattice_constant_percent: Positive = Field(0.1, description="lattice constant, %")
+    bulk_modulus_percent: Positive = Field(2.0, description="bulk modulus, %")
+    elastic_percent: Positive = Field(5.0, description="elastic constants, %")
+    phonon_percent: Positive = Field(3.0, description="optical phonons at Γ, %")
+    symmetry_ev: Positive = Field(1e-8, description="energy change under a symmetry operation, eV/atom")
+    symmetry_force_ev_per_ang: Positive = Field(1e-7, description="force change under a symmetry operation, eV/Å")
+    derivative_ev_per_ang: Positive = Field(1e-4, description="force minus finite difference of the energy, eV/Å")
+    derivative_stress_gpa: Positive = Field(1e-2, description="stress minus finite difference of the energy, GPa")
+    label_force_ev_per_ang: Positive = Field(5e-3, description="label force minus finite difference, eV/Å")
+    label_stress_gpa: Positive = Field(0.3, description="label stress minus finite difference (Pulay stress), GPa")
+
+
+class Validate(Section):
+    """Comparison of the potential with the reference method."""
+
+    eos_points: Annotated[int, Field(ge=5)] = Field(7, description="volumes of the equation of state")
+    eos_linear_strain_max: Positive = Field(0.03, le=0.2, description="largest |change of length|")
+    elastic_strain: Positive = Field(0.01, le=0.05, description="strain of the elastic constants")
+    tolerances: Tolerances = Field(default_factory=Tolerances, description="tolerances")
+
+
+class Study(Section):
+    """A whole study."""
+
+    name: str = Field(pattern=f"^{STUDY_NAME}$", description="name of the folder below `results/`")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(1, description="seed from which every other seed is derived")
+    structure: Structure = Field(description="parent crystal")
+    dft: Dft = Field(default_factory=Dft, description="reference method")
+    converge: Converge = Field(default_factory=Converge, description="numerical convergence")
+    sample: Sample = Field(default_factory=Sample, description="structures to label")
+    label: Label = Field(default_factory=Label, description="reference calculations")
+    curate: Curate = Field(default_factory=Curate, description="data hygiene")
+    describe: Describe = Field(default_factory=Describe, description="descriptors")
+    crossvalidate: Crossvalidate = Field(default_factory=Crossvalidate, description="linear model")
+    train: Train = Field(default_factory=Train, description="sweep")
+    choose: Choose = Field(default_factory=Choose, description="choice")
+    validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")

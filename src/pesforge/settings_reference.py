@@ -1,0 +1,102 @@
+"""The settings explained: config/README.md and the commented example, both made from the types in `settings`."""
+
+import json
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from pesforge.settings import Section, Study
+
+INTRODUCTION = """# Settings of a study
+
+A study is one YAML file. `make run STUDY=NAME` reads `config/NAME.yaml`, `make run STUDY=path/to/file.yaml` any other
+file; without `STUDY` it is `config/config.yaml`. Keys that a study leaves out have the defaults below. A wrong study
+ends before anything is computed, with all of its mistakes at once. Sampled structures that are independent random
+draws are groups of their own; cells strained along one direction share a group, and so do all volumes of the perfect
+crystal. No split ever separates a group.
+
+The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
+study changes it, for example `["model.width=32"]`.
+
+This file is written by `pesforge settings`; a test holds it in step with the code.
+"""
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """Settings sections inside a type such as `Thermal | None`."""
+    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return [item for item in options if isinstance(item, type) and issubclass(item, Section)]
+
+
+def _type_name(annotation: Any) -> str:
+    """A type in words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(arguments[0])
+    if origin is Literal:
+        return "element" if len(arguments) > 20 else ", ".join(f"`{item}`" for item in arguments)
+    if origin is tuple:
+        return f"list of {_type_name(arguments[0])}"
+    if origin in (Union, types.UnionType):
+        return " or ".join("null" if item is type(None) else _type_name(item) for item in arguments)
+    return {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Path": "path"}.get(
+        getattr(annotation, "__name__", ""), str(annotation)
+    )
+
+
+def _limits(field: FieldInfo) -> str:
+    """Allowed range of a number or of the length of a list."""
+    words = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "min_length": "length ≥", "max_length": "length ≤"}
+    found = [
+        f"{sign} {getattr(item, key):g}" for item in field.metadata for key, sign in words.items() if hasattr(item, key)
+    ]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return f"`{json.dumps(field.get_default(call_default_factory=True), ensure_ascii=False)}`"
+
+
+def _tables(model: type[BaseModel], path: str, about: str) -> Iterator[str]:
+    rows, inner = [], []
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        sections = _sections(field.annotation)
+        if sections:
+            inner.append((sections[0], f"{path}.{key}" if path else key, (sections[0].__doc__ or "").strip()))
+        else:
+            cells = [f"`{key}`", field.description or "", _type_name(field.annotation), _limits(field), _default(field)]
+            rows.append(f"| {' | '.join(cells)} |")
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{about}\n\n"
+    if rows:
+        yield "| key | meaning | type | range | default |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    for section in inner:
+        yield from _tables(*section)
+
+
+def settings_markdown() -> str:
+    """The text of config/README.md: every key with meaning, type, range and default."""
+    return INTRODUCTION + "".join(_tables(Study, "", (Study.__doc__ or "").strip()))
+
+
+def commented_yaml(study: Study) -> str:
+    """A study as YAML, complete, with the meaning of every key beside it."""
+
+    def lines(section: BaseModel, indent: int) -> Iterator[str]:
+        for name, field in type(section).model_fields.items():
+            value, key = getattr(section, name), field.alias or name
+            if isinstance(value, Section):
+                yield ""
+                yield f"{' ' * indent}# {(type(value).__doc__ or '').strip()}"
+                yield f"{' ' * indent}{key}:"
+                yield from lines(value, indent + 2)
+            else:
+                plain = json.loads(section.model_dump_json(include={name}))[name]
+                yield f"{' ' * indent}{key}: {json.dumps(plain, ensure_ascii=False)}  # {field.description}"
+
+    return "\n".join(lines(study, 0)) + "\n"

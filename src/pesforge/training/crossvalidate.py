@@ -1,0 +1,154 @@
+"""Leave-group-out cross-validation of the linear potential: basis size and regularisation, and honest errors."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pesforge.errors import DataError
+from pesforge.metrics import Residuals, by_family, errors, standard_errors
+from pesforge.potentials.linear import LinearProblem, residuals
+from pesforge.potentials.normal import Weights
+from pesforge.representations.arrays import BoolArray
+from pesforge.representations.design import Design
+from pesforge.settings import Crossvalidate
+
+RULE = (
+    "lowest sum of log RMSE of energy, force and stress (kinds with labels and a weight above 0), every group "
+    "predicted by the fit that has not seen it; of equal points the smaller basis, then the larger alpha"
+)
+RMSE_KEYS = {
+    "energy": "energy_rmse_mev_per_atom",
+    "force": "force_rmse_ev_per_ang",
+    "stress": "stress_rmse_gpa",
+}
+TIE = 1e-9
+MAX_PARITY_COMPONENTS = 4000
+
+
+def score(figures: dict[str, float | None], weights: Weights) -> float:
+    """Sum of the logarithms of the RMSE of all kinds that have labels and a weight above 0."""
+    values = [figures[key] for kind, key in RMSE_KEYS.items() if weights.of_kind(kind) > 0]
+    return float(sum(np.log(max(value, np.finfo(np.float64).tiny)) for value in values if value is not None))
+
+
+def choose_point(points: Sequence[dict[str, Any]]) -> int:
+    """Index of the point with the lowest `score`; ties go to fewer `n_functions`, then to the larger `alpha`."""
+    lowest = min(point["score"] for point in points)
+    tied = [index for index, point in enumerate(points) if point["score"] <= lowest + TIE]
+    return min(tied, key=lambda index: (points[index]["n_functions"], -points[index]["alpha"]))
+
+
+def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable[[int], BoolArray]) -> dict[str, Any]:
+    """Evidence of the stage `crossvalidate`: the grid, the chosen point and its errors, all of them held out.
+
+    Args:
+        design: labelled structures described by the largest basis.
+        settings: grid and weights.
+        subset_mask: mask (K,) of the functions that stay when every largest degree is lowered by a number.
+
+    Returns:
+        `rule`, `weights`, `grid`, `chosen`, `evidence` (α by evidence for the chosen basis and its held-out errors),
+        `training`, `leave_group_out`, `leave_structure_out`, `by_family` (left out by group), `leave_family_out`
+        (empty for a single family), `parity` and `structures`; predictions are left out by group.
+
+    Raises:
+        DataError: all structures are of one group.
+    """
+    if len(set(design.groups)) < 2:
+        raise DataError("all structures are of one group: leave-group-out needs at least two. Sample more groups.")
+    problem = LinearProblem(design, prior_power=settings.prior_power)
+    weights = Weights.of(settings)
+    masks = {reduction: subset_mask(reduction) for reduction in settings.degree_reductions}
+    grid = [
+        _grid_point(problem, weights, reduction, mask, alpha)
+        for reduction, mask in masks.items()
+        for alpha in settings.alphas
+    ]
+    best = choose_point(grid)
+    point = grid[best]
+    mask, alpha = masks[point["degree_reduction"]], point["alpha"]
+    held_out = problem.leave_out(weights, alpha, design.groups, mask)
+    by_structure = problem.leave_out(weights, alpha, design.ids, mask)
+    several = len(set(design.families)) > 1
+    families = problem.leave_out(weights, alpha, design.families, mask) if several else None
+    return {
+        "rule": RULE,
+        "weights": asdict(weights),
+        "n_structures": len(design.ids),
+        "n_groups": len(set(design.groups)),
+        "grid": [{**row, "chosen": index == best} for index, row in enumerate(grid)],
+        "chosen": {
+            **{key: point[key] for key in ("degree_reduction", "n_functions", "alpha", "score")},
+            "alpha_at_edge": alpha in (min(settings.alphas), max(settings.alphas)),
+        },
+        "evidence": _by_evidence(problem, weights, mask),
+        "training": errors(residuals(design, problem.fit(weights, alpha, mask))),
+        "leave_group_out": {**errors(held_out), **standard_errors(held_out, design.groups)},
+        "leave_structure_out": {
+            **errors(by_structure),
+            **standard_errors(by_structure, design.groups),
+            "by_family": by_family(by_structure, design.families),
+        },
+        "by_family": by_family(held_out, design.families),
+        "leave_family_out": by_family(families, design.families) if families is not None else [],
+        "parity": parity(design, held_out),
+        "structures": structure_errors(design, held_out),
+    }
+
+
+def _grid_point(
+    problem: LinearProblem, weights: Weights, reduction: int, mask: BoolArray, alpha: float
+) -> dict[str, Any]:
+    groups = problem.design.groups
+    held_out = problem.leave_out(weights, alpha, groups, mask)
+    figures = errors(held_out)
+    return {
+        "degree_reduction": reduction,
+        "n_functions": int(mask.sum()),
+        "alpha": alpha,
+        "score": score(figures, weights),
+        **figures,
+        **standard_errors(held_out, groups),
+    }
+
+
+def _by_evidence(problem: LinearProblem, weights: Weights, mask: BoolArray) -> dict[str, Any]:
+    found = problem.evidence(weights, mask)
+    return {**asdict(found), **errors(problem.leave_out(weights, found.alpha, problem.design.groups, mask))}
+
+
+def parity(design: Design, held_out: Residuals) -> dict[str, Any]:
+    """Reference and held-out prediction of energies (eV/atom) and of at most 4000 evenly thinned forces."""
+    energy = design.y_energy / design.n_atoms
+    count = len(design.y_forces)
+    thinned = np.linspace(0, count - 1, min(count, MAX_PARITY_COMPONENTS)).astype(np.int64)
+    forces = design.y_forces[thinned]
+    return {
+        "energy_ev_per_atom": {
+            "reference": energy.tolist(),
+            "predicted": (energy + held_out.energy).tolist(),
+            "family": list(design.families),
+        },
+        "force_ev_per_ang": {
+            "reference": forces.tolist(),
+            "predicted": (forces + held_out.forces[thinned]).tolist(),
+        },
+    }
+
+
+def structure_errors(design: Design, held_out: Residuals) -> list[dict[str, str | float]]:
+    """One row per structure: id, family, group, energy error (meV/atom, signed) and rms force error (eV/Å)."""
+    squares = np.add.reduceat(held_out.forces**2, 3 * design.offsets[:-1])
+    rms = np.sqrt(squares / (3 * design.n_atoms))
+    return [
+        {
+            "id": design.ids[index],
+            "family": design.families[index],
+            "group": design.groups[index],
+            "energy_error_mev_per_atom": 1e3 * float(held_out.energy[index]),
+            "force_error_ev_per_ang": float(rms[index]),
+        }
+        for index in range(len(design.ids))
+    ]

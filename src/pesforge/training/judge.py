@@ -1,0 +1,74 @@
+"""How the chosen potential fails on structures it has not seen: by family, by force, and the worst ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pesforge.metrics import Residuals, by_family, errors
+from pesforge.representations.archive import load_arrays, save_arrays
+from pesforge.representations.arrays import IntArray
+from pesforge.representations.design import Design
+
+FORCE_EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, np.inf)
+"""Bins of the magnitude of the label force on an atom in eV/Å."""
+WORST = 10
+ARRAYS = ("structures", "energy", "forces", "stress", "n_atoms")
+
+
+def save_residuals(path: Path | str, structures: IntArray, found: Residuals) -> None:
+    """Write held-out residuals with the indices of their structures."""
+    parts = (structures, found.energy, found.forces, found.stress, found.n_atoms)
+    save_arrays(path, dict(zip(ARRAYS, parts, strict=True)))
+
+
+def pooled_residuals(paths: Sequence[Path | str]) -> tuple[IntArray, Residuals]:
+    """Held-out residuals of several runs, one after the other, and the indices of their structures."""
+    parts = [load_arrays(path, ARRAYS) for path in paths]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ARRAYS}
+    structures = joined.pop("structures")
+    return structures, Residuals(**joined)
+
+
+def judge(design: Design, structures: IntArray, found: Residuals, how: str) -> dict[str, Any]:
+    """Errors of held-out structures, overall, by family and by force, and the worst structures.
+
+    Args:
+        design: all structures.
+        structures: indices of the judged ones.
+        found: their residuals.
+        how: words for how they were held out.
+    """
+    part = design.select(structures)
+    squares = found.forces**2
+    per_structure = np.sqrt(np.add.reduceat(squares, 3 * part.offsets[:-1]) / (3 * part.n_atoms))
+    magnitude = np.linalg.norm(part.y_forces.reshape(-1, 3), axis=1)
+    per_atom = squares.reshape(-1, 3).mean(axis=1)
+    bins = []
+    for low, high in zip(FORCE_EDGES[:-1], FORCE_EDGES[1:], strict=True):
+        inside = (magnitude >= low) & (magnitude < high)
+        bins.append(
+            {
+                "force_min_ev_per_ang": low,
+                "force_max_ev_per_ang": high if np.isfinite(high) else None,
+                "count": int(inside.sum()),
+                "force_rmse_ev_per_ang": float(np.sqrt(per_atom[inside].mean())) if inside.any() else None,
+            }
+        )
+    order = np.argsort(-per_structure, kind="stable")[:WORST]
+    return {
+        "how": how,
+        "errors": errors(found),
+        "by_family": by_family(found, part.families),
+        "by_force": bins,
+        "worst": [
+            {
+                "id": part.ids[index],
+                "family": part.families[index],
+                "energy_error_mev_per_atom": 1e3 * float(found.energy[index]),
+                "force_error_ev_per_ang": float(per_structure[index]),
+            }
+            for index in order
+        ],
+    }

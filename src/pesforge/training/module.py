@@ -1,0 +1,182 @@
+"""The trainable head and its Lightning module."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from pesforge.potentials.head import NeuralHead
+from pesforge.representations.arrays import FloatArray
+from pesforge.training.config import ModelConfig, TrainConfig
+from pesforge.training.data import Batch
+from pesforge.training.loss import data_loss, mollified_gradient, mollifier_samples, predict, zero_solver
+
+RUN_KEY = "pesforge_run"
+
+
+class HeadNetwork(nn.Module):
+    """Trainable twin of `NeuralHead`; starts at h = 0, so training starts exactly at the linear potential.
+
+    There is no bias after the last layer: the energy zero is solved, not trained. The derivative by the projections is
+    written out, so that one backward pass through it gives the gradient of a loss on forces.
+
+    Args:
+        config: width, depth, activation, linear term.
+        mean, scale: (P,) of the projections in the training structures.
+    """
+
+    def __init__(self, config: ModelConfig, mean: FloatArray, scale: FloatArray) -> None:
+        super().__init__()
+        self.activation = config.activation
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.from_numpy(mean.astype(np.float64)))
+        self.register_buffer("scale", torch.from_numpy(scale.astype(np.float64)))
+        widths = [len(mean), *[config.width] * config.depth]
+        self.hidden = nn.ModuleList(nn.Linear(before, after, dtype=torch.float64) for before, after in pairwise(widths))
+        self.output = nn.Parameter(torch.zeros(config.width if config.depth else 0, dtype=torch.float64))
+        trainable = config.linear or not config.depth
+        self.linear = nn.Parameter(torch.zeros(len(mean), dtype=torch.float64), requires_grad=trainable)
+
+    def _activate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.activation == "tanh":
+            value = torch.tanh(x)
+            return value, 1.0 - value.square()
+        gate = torch.sigmoid(x)
+        return x * gate, gate * (1.0 + x * (1.0 - gate))
+
+    def forward(self, rho: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies per atom (…, n) in eV and their derivatives (…, n, P) by the projections (…, n, P)."""
+        z = (rho - self.mean) / self.scale
+        energies = z @ self.linear
+        gradient = self.linear.expand(z.shape)
+        if len(self.hidden):
+            x, slopes = z, []
+            for layer in self.hidden:
+                x, slope = self._activate(layer(x))
+                slopes.append(slope)
+            energies = energies + x @ self.output
+            back = self.output.expand(x.shape)
+            for layer, slope in zip(reversed(self.hidden), reversed(slopes), strict=True):
+                back = (back * slope) @ layer.weight
+            gradient = gradient + back
+        return energies, gradient / self.scale
+
+    def export(self, zeros: Tensor) -> NeuralHead:
+        """The same function in numpy, with the energy zeros (Z,) in eV."""
+
+        def array(tensor: Tensor) -> FloatArray:
+            return tensor.detach().numpy().copy()
+
+        return NeuralHead(
+            mean=array(self.mean),
+            scale=array(self.scale),
+            linear=array(self.linear),
+            weights=tuple(array(layer.weight) for layer in self.hidden),
+            biases=tuple(array(layer.bias) for layer in self.hidden),
+            output=array(self.output),
+            zeros=array(zeros),
+            activation=self.activation,
+        )
+
+
+class HeadModule(pl.LightningModule):
+    """Training of a head: loss, energy zero, optimiser, learning rate.
+
+    Args:
+        network: the head.
+        config: composed configuration.
+        train: all training structures, from which the energy zero is solved before every epoch and every validation.
+        seed: of the displacements of Reg-M.
+        run: digest of everything that decides the run; kept in its checkpoints.
+    """
+
+    def __init__(self, network: HeadNetwork, config: TrainConfig, train: Batch, seed: int, run: str) -> None:
+        super().__init__()
+        self.network, self.config, self.seed, self.run = network, config, seed, run
+        self.train_batch = train
+        self.solver = zero_solver(train)
+        self.loss_sum = 0.0
+        self.zeros: Tensor
+        self.register_buffer("zeros", torch.zeros(train.counts.shape[1], dtype=torch.float64))
+        self.solve_zeros()
+
+    @torch.no_grad()
+    def solve_zeros(self) -> None:
+        """Set the energy zeros to the least-squares solution on the training structures."""
+        batch = self.train_batch
+        energies, _ = self.network(batch.rho)
+        head = torch.zeros_like(batch.energy).index_add(0, batch.structure, energies)
+        self.zeros.copy_(self.solver @ ((batch.energy - head) / batch.n_atoms))
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """The batch as it is: training runs on the CPU."""
+        return batch
+
+    def on_train_epoch_start(self) -> None:
+        self.loss_sum = 0.0
+        self.solve_zeros()
+
+    def on_validation_epoch_start(self) -> None:
+        self.solve_zeros()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss_config = self.config.loss
+        loss = data_loss(predict(self.network, batch), batch, self.zeros, loss_config)
+        if loss_config.lambda_m > 0:
+            rng = np.random.default_rng([self.seed, self.global_step])
+            shape = (loss_config.samples, *batch.forces.shape)
+            moves = mollifier_samples(loss_config.kernel, loss_config.width_ang, shape, rng)
+            loss = loss + loss_config.lambda_m * mollified_gradient(self.network, batch, torch.from_numpy(moves))
+        self.loss_sum += len(batch.n_atoms) * loss.item()
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        loss = data_loss(predict(self.network, batch), batch, self.zeros, self.config.loss)
+        self.log("val_loss", loss, batch_size=len(batch.n_atoms), prog_bar=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean training loss of the epoch: a call of `log` in every step would cost as much as the step."""
+        self.log("train_loss", self.loss_sum / len(self.train_batch.n_atoms))
+
+    def on_train_epoch_end(self) -> None:
+        """Step the plateau schedule before the checkpoint of this epoch is written; Lightning would step it after."""
+        scheduler = self.lr_schedulers()
+        validated = (self.current_epoch + 1) % int(self.trainer.check_val_every_n_epoch or 1) == 0
+        if isinstance(scheduler, ReduceLROnPlateau) and validated:
+            scheduler.step(float(self.trainer.callback_metrics["val_loss"]))
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def configure_optimizers(self) -> Any:
+        options = self.config.optimizer
+        chosen = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.name]
+        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = chosen(trainable, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True)
+        if options.schedule == "plateau":
+            plateau = ReduceLROnPlateau(
+                optimizer,
+                factor=0.5,
+                patience=options.plateau_patience,
+                min_lr=options.final_fraction * options.learning_rate,
+            )
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss", "strict": False},
+            }
+        final, epochs = options.final_fraction, self.config.trainer.max_epochs
+
+        def cosine(epoch: int) -> float:
+            return final + (1.0 - final) * (1.0 + math.cos(math.pi * min(epoch / epochs, 1.0))) / 2.0
+
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, cosine), "interval": "epoch"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[RUN_KEY] = self.run

@@ -1,0 +1,304 @@
+"""One training run: trains, resumes after an interruption, and evaluates the best parameters."""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch import Tensor
+
+from pesforge.errors import DataError
+from pesforge.metrics import Residuals, errors
+from pesforge.potentials.head import NeuralHead
+from pesforge.provenance import digest
+from pesforge.representations.arrays import FloatArray, IntArray
+from pesforge.representations.projections import ProjectionSet
+from pesforge.training.config import TrainConfig
+from pesforge.training.data import ProjectedData, Targets, loader
+from pesforge.training.loss import data_loss, predict
+from pesforge.training.module import RUN_KEY, HeadModule, HeadNetwork
+
+OnProgress = Callable[[int, int, float], None]
+CHECKPOINT = Path("checkpoints/last.ckpt")
+EVALUATION_BATCH = 256
+CHATTY = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Losses of a validated epoch; epoch 0 is the linear potential, which has no training loss here."""
+
+    epoch: int
+    train_loss: float | None
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a training run leaves.
+
+    Attributes:
+        head: the parameters with the smallest validation loss; h = 0 when no epoch beats the linear potential.
+        best_epoch: their epoch; 0 is the linear potential.
+        epochs: epochs that were run.
+        stop_reason: `max_epochs`, `patience` or `not_finite`.
+        history: validated epochs.
+        residuals: prediction minus label of the splits `train`, `validation` and `test`, in the order of their indices.
+        linear_residuals: the same of the linear potential with the energy zero solved anew on the training structures.
+    """
+
+    head: NeuralHead
+    best_epoch: int
+    epochs: int
+    stop_reason: str
+    history: tuple[Epoch, ...]
+    residuals: dict[str, Residuals]
+    linear_residuals: dict[str, Residuals]
+
+    def evidence(self) -> dict[str, Any]:
+        """Builtin types for a JSON file: errors per split, of the linear potential too, and the history."""
+        return {
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "stop_reason": self.stop_reason,
+            "history": [
+                {"epoch": row.epoch, "train_loss": row.train_loss, "validation_loss": row.validation_loss}
+                for row in self.history
+            ],
+            "errors": {split: errors(residuals) for split, residuals in self.residuals.items()},
+            "linear_errors": {split: errors(residuals) for split, residuals in self.linear_residuals.items()},
+        }
+
+
+class _Record(Callback):
+    """Losses of the validated epochs and the best parameters; survives an interruption inside the checkpoint."""
+
+    def __init__(self, start: float, untrained: dict[str, Tensor], on_progress: OnProgress | None) -> None:
+        self.rows: list[tuple[int, float | None, float]] = [(0, None, start)]
+        self.best_epoch, self.best_loss, self.best_state = 0, start, _copied(untrained)
+        self.on_progress = on_progress
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        if epoch % int(trainer.check_val_every_n_epoch or 1):
+            return
+        metrics = trainer.callback_metrics
+        loss = float(metrics["val_loss"])
+        self.rows.append((epoch, float(metrics["train_loss"]), loss))
+        if loss < self.best_loss:
+            self.best_epoch, self.best_loss, self.best_state = epoch, loss, _copied(pl_module.state_dict())
+        if self.on_progress is not None:
+            self.on_progress(epoch, int(trainer.max_epochs or 0), loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "epoch": self.best_epoch, "loss": self.best_loss, "state": self.best_state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = [tuple(row) for row in state_dict["rows"]]
+        self.best_epoch, self.best_loss = state_dict["epoch"], state_dict["loss"]
+        self.best_state = state_dict["state"]
+
+
+def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def train_run(
+    config: dict[str, Any],
+    projections: ProjectionSet,
+    targets: Targets,
+    counts: FloatArray,
+    *,
+    train_index: IntArray,
+    val_index: IntArray,
+    test_index: IntArray,
+    seed: int,
+    folder: Path,
+    on_progress: OnProgress | None = None,
+    progress_bar: bool = False,
+) -> RunResult:
+    """The head trained on some structures, stopped by others and judged on a third set.
+
+    Interrupted runs go on from `folder/checkpoints/last.ckpt`, provided that it is whole and was written with the same
+    configuration, data, split and seed; otherwise they start anew. The checkpoint of a finished run is removed.
+
+    Args:
+        config: composed configuration.
+        projections: P + 1 projections; the last one is the energy of the linear potential in eV per atom.
+        targets: labels of all structures.
+        counts: (S, Z) atoms per species.
+        train_index: structures that are fitted.
+        val_index: structures that decide when to stop; of other groups than the fitted ones.
+        test_index: structures that are held out; may be empty.
+        seed: of the first parameters, of the order of batches and of the displacements of Reg-M.
+        folder: holds `checkpoints/` and `logs/`.
+        on_progress: called with epoch, last epoch and validation loss after each validation.
+        progress_bar: show Lightning's progress bar.
+
+    Raises:
+        DataError: projections and labels do not belong together, or the splits overlap or are empty.
+    """
+    checked = TrainConfig.model_validate(config)
+    splits = {"train": train_index, "validation": val_index, "test": test_index}
+    splits = {name: np.asarray(index, dtype=np.int64) for name, index in splits.items()}
+    _check_splits(splits, len(projections.volumes))
+    data = ProjectedData(projections, targets, counts)
+    indices = {name: index.tolist() for name, index in splits.items()}
+    run = digest({"config": checked.model_dump(), "seed": seed, "data": data.fingerprint, "splits": indices}, 32)
+    with _calm_lightning():
+        pl.seed_everything(seed, workers=True, verbose=False)
+        network = HeadNetwork(checked.model, *data.scaling(splits["train"]))
+        module = HeadModule(network, checked, data[splits["train"]], seed, run)
+        linear = {name: evaluate(module, data, index) for name, index in splits.items()}
+        start = _validation_loss(module, data, splits["validation"])
+        record = _Record(start, module.state_dict(), on_progress)
+        trainer, stopping = _trainer(checked, folder, record, progress_bar=progress_bar)
+        resumed = _resumable(folder / CHECKPOINT, run)
+        if resumed is None:
+            for stale in ("checkpoints", "logs"):
+                shutil.rmtree(folder / stale, ignore_errors=True)
+        trainer.fit(
+            module,
+            loader(data, splits["train"], checked.trainer.batch_size, seed),
+            loader(data, splits["validation"], EVALUATION_BATCH, None),
+            ckpt_path=resumed,
+            weights_only=True,
+        )
+        module.load_state_dict(record.best_state)
+        module.solve_zeros()
+        result = RunResult(
+            head=network.export(module.zeros),
+            best_epoch=record.best_epoch,
+            epochs=trainer.current_epoch,
+            stop_reason=_stop_reason(trainer, stopping, record),
+            history=tuple(Epoch(*row) for row in record.rows),
+            residuals={name: evaluate(module, data, index) for name, index in splits.items()},
+            linear_residuals=linear,
+        )
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return result
+
+
+@torch.no_grad()
+def evaluate(module: HeadModule, data: ProjectedData, structures: IntArray) -> Residuals:
+    """Prediction minus label of some structures, linear potential and energy zeros included."""
+    energy, forces, stress = [], [], []
+    for start in range(0, len(structures), EVALUATION_BATCH):
+        batch = data[structures[start : start + EVALUATION_BATCH]]
+        prediction = predict(module.network, batch)
+        shifted = prediction.energy + batch.counts @ module.zeros - batch.energy
+        energy.append((shifted / batch.n_atoms).numpy())
+        forces.append((prediction.forces - batch.forces).numpy().ravel())
+        difference = (prediction.stress - batch.stress).numpy()
+        stress.append(np.where(batch.has_stress.numpy(), difference, np.nan).ravel())
+    empty = [np.zeros(0)]
+    return Residuals(
+        energy=np.concatenate(energy or empty),
+        forces=np.concatenate(forces or empty),
+        stress=np.concatenate(stress or empty),
+        n_atoms=data.n_atoms[structures],
+    )
+
+
+@torch.no_grad()
+def _validation_loss(module: HeadModule, data: ProjectedData, structures: IntArray) -> float:
+    """Validation loss of the present parameters, averaged as Lightning averages it."""
+    total = 0.0
+    for chosen in loader(data, structures, EVALUATION_BATCH, None).sampler:
+        batch = data[chosen]
+        total += len(chosen) * float(data_loss(predict(module.network, batch), batch, module.zeros, module.config.loss))
+    return total / len(structures)
+
+
+def _check_splits(splits: dict[str, IntArray], size: int) -> None:
+    for name, index in splits.items():
+        if len(index) == 0 and name != "test":
+            raise DataError(f"the {name} split is empty; sample more groups or lower the number of folds.")
+        if len(index) and (index.min() < 0 or index.max() >= size):
+            raise DataError(f"the {name} split names structures outside 0…{size - 1}.")
+    every = np.concatenate(list(splits.values()))
+    if len(np.unique(every)) != len(every):
+        raise DataError("the training, validation and test splits overlap; a structure may stand in one of them only.")
+
+
+def _trainer(
+    config: TrainConfig, folder: Path, record: _Record, *, progress_bar: bool
+) -> tuple[pl.Trainer, EarlyStopping]:
+    """The Lightning trainer of a run, and its early stopping."""
+    every = min(config.trainer.validate_every, config.trainer.max_epochs)
+    stopping = EarlyStopping("val_loss", patience=config.trainer.patience, check_finite=True)
+    keeping = ModelCheckpoint(
+        folder / CHECKPOINT.parent,
+        filename=CHECKPOINT.stem,
+        every_n_epochs=every,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [record, stopping, keeping]
+    if progress_bar:
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        plugins=[LightningEnvironment()],
+        logger=[
+            CSVLogger(folder / "logs", name="csv"),
+            TensorBoardLogger(folder / "logs", name="tensorboard"),
+        ],
+        callbacks=callbacks,
+        max_epochs=config.trainer.max_epochs,
+        check_val_every_n_epoch=every,
+        gradient_clip_val=config.trainer.gradient_clip,
+        deterministic=True,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_progress_bar=progress_bar,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
+    return trainer, stopping
+
+
+def _resumable(path: Path, run: str) -> Path | None:
+    """The checkpoint, when it is whole and belongs to this run."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a torn file fails in many ways, and each of them means: start anew
+        return None
+    return path if isinstance(content, dict) and content.get(RUN_KEY) == run else None
+
+
+def _stop_reason(trainer: pl.Trainer, stopping: EarlyStopping, record: _Record) -> str:
+    if not np.isfinite(record.rows[-1][2]):
+        return "not_finite"
+    return "patience" if stopping.stopped_epoch and trainer.should_stop else "max_epochs"
+
+
+@contextmanager
+def _calm_lightning() -> Iterator[None]:
+    """One thread, and Lightning without its remarks; the global state is put back afterwards."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    torch.set_num_threads(1)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

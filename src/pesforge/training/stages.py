@@ -1,0 +1,261 @@
+"""The stages `train` and `choose`: what one job of the sweep does, and the choice among all of their results."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pesforge.errors import DataError
+from pesforge.fields import EV_PER_ANG3_IN_GPA
+from pesforge.folds import check_split, group_folds
+from pesforge.metrics import Residuals, errors
+from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.linear import LinearProblem, residuals
+from pesforge.potentials.normal import LinearFit, Weights
+from pesforge.provenance import derive_seed
+from pesforge.representations.arrays import BoolArray, IntArray
+from pesforge.representations.design import Design
+from pesforge.representations.projections import ProjectionSet
+from pesforge.settings import Crossvalidate
+from pesforge.training.pareto import REASONS, choose, error_table, non_dominated
+
+ERROR_KEYS = ("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa")
+LOSS_KEYS = ("w_energy", "w_force", "w_stress", "lambda_m")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Structures for fitting, for stopping and for judging; the groups of the three are different."""
+
+    train: IntArray
+    validation: IntArray
+    test: IntArray
+
+    @property
+    def seen(self) -> IntArray:
+        """Everything but the held-out structures, in rising order."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+
+def split_of(design: Design, *, folds: int, seed: int, study_seed: int, validation_fraction: float) -> Split:
+    """The split of a seed of the sweep: its own fold is held out, and some of the other groups stop the training.
+
+    Raises:
+        DataError: there are too few groups.
+    """
+    parts = group_folds(design.groups, folds, derive_seed(study_seed, "folds"), families=design.families)
+    test = parts[seed]
+    seen = np.setdiff1d(np.arange(len(design.ids)), test)
+    inner = group_folds(
+        [design.groups[index] for index in seen],
+        max(2, round(1.0 / validation_fraction)),
+        derive_seed(study_seed, "validation", seed),
+        families=[design.families[index] for index in seen],
+    )[0]
+    split = Split(train=np.delete(seen, inner), validation=seen[inner], test=test)
+    check_split(design.groups, split.seen, split.test)
+    check_split(design.groups, split.train, split.validation)
+    return split
+
+
+def loss_weights(config: Mapping[str, Any]) -> Weights:
+    """Weights of the energy, force and stress terms of a composed training configuration."""
+    loss = config["loss"]
+    return Weights(energy=loss["w_energy"], force=loss["w_force"], stress=loss["w_stress"])
+
+
+def fit_linear(
+    design: Design, structures: IntArray, weights: Weights, *, model: Crossvalidate, alpha: float, columns: BoolArray
+) -> tuple[LinearFit, Residuals]:
+    """The linear potential of some structures, and its leave-group-out residuals on them.
+
+    Args:
+        design: all structures.
+        structures: indices of those that are fitted.
+        weights: weights of the fit.
+        model: prior of the linear potential.
+        alpha: prior precision.
+        columns: (K,) mask of the functions.
+    """
+    part = design.select(structures)
+    problem = LinearProblem(part, prior_power=model.prior_power)
+    return problem.fit(weights, alpha, columns), problem.leave_out(weights, alpha, part.groups, columns)
+
+
+def head_labels(design: Design, split: Split, fit: LinearFit, held_out: Residuals) -> Residuals:
+    """What the head has to learn: minus the residual of the linear potential, of every structure.
+
+    For the structures that the linear potential was fitted to these are leave-group-out residuals: the residuals of
+    the fit itself are far smaller than its errors elsewhere, and a head that learns them learns nothing of use.
+    """
+    number = len(design.ids)
+    energy, stress = np.empty(number), np.empty((number, 6))
+    forces = np.empty((int(design.n_atoms.sum()), 3))
+    for structures, found in ((split.seen, held_out), (split.test, residuals(design.select(split.test), fit))):
+        energy[structures] = -found.energy
+        stress[structures] = -found.stress.reshape(-1, 6)
+        atoms = np.concatenate([np.arange(design.offsets[s], design.offsets[s + 1]) for s in structures])
+        forces[atoms] = -found.forces.reshape(-1, 3)
+    return Residuals(energy, forces.ravel(), stress.ravel(), design.n_atoms)
+
+
+def with_linear_column(projections: ProjectionSet) -> ProjectionSet:
+    """The projections with a last column of zeros, in the place of a linear energy that is subtracted already."""
+
+    def padded(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array, np.zeros((*array.shape[:-1], 1))], axis=-1)
+
+    return replace(
+        projections,
+        rho=padded(projections.rho),
+        gradient=padded(projections.gradient),
+        strain=padded(projections.strain),
+    )
+
+
+def train_point(
+    config: dict[str, Any],
+    design: Design,
+    projections: ProjectionSet,
+    *,
+    split: Split,
+    model: Crossvalidate,
+    chosen: Mapping[str, Any],
+    columns: BoolArray,
+    seed: int,
+    folder: Path,
+) -> tuple[dict[str, Any], NeuralHead, Residuals]:
+    """Metrics of one point and seed of the sweep, the trained head, and its residuals on the held-out structures.
+
+    Args:
+        config: composed training configuration.
+        design: curated structures.
+        projections: their principal projections.
+        split: which structures fit, stop and judge.
+        model: prior of the linear potential.
+        chosen: the point that cross-validation chose (`alpha`).
+        columns: (K,) mask of the functions of the chosen basis.
+        seed: seed of the run.
+        folder: place of checkpoints and logs.
+    """
+    from pesforge.training.data import Targets
+    from pesforge.training.run import train_run
+
+    weights = loss_weights(config)
+    fit, held_out = fit_linear(design, split.seen, weights, model=model, alpha=chosen["alpha"], columns=columns)
+    labels = head_labels(design, split, fit, held_out)
+    result = train_run(
+        config,
+        with_linear_column(projections),
+        Targets(energy=labels.energy * design.n_atoms, forces=labels.forces, stress=labels.stress),
+        design.counts,
+        train_index=split.train,
+        val_index=split.validation,
+        test_index=split.test,
+        seed=seed,
+        folder=folder,
+    )
+    metrics = {
+        "loss": {key: config["loss"][key] for key in LOSS_KEYS},
+        "n_train": len(split.train),
+        "n_validation": len(split.validation),
+        "test_ids": [design.ids[index] for index in split.test],
+        "linear": _judged(residuals(design.select(split.test), fit)),
+        "neural": _judged(result.residuals["test"]),
+        **result.evidence(),
+    }
+    return metrics, result.head, result.residuals["test"]
+
+
+def _judged(found: Residuals) -> dict[str, Any]:
+    """Errors, and the sums from which the errors of several folds are pooled."""
+    stress = found.stress[~np.isnan(found.stress)]
+    return {
+        **errors(found),
+        "sums": {
+            "energy": [float(np.sum(found.energy**2)), len(found.energy)],
+            "force": [float(np.sum(found.forces**2)), len(found.forces)],
+            "stress": [float(np.sum(stress**2)), len(stress)],
+        },
+    }
+
+
+def _pooled(parts: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Root mean square errors over the held-out structures of several runs."""
+    scale = {"energy": 1e3, "force": 1.0, "stress": EV_PER_ANG3_IN_GPA}
+    pooled: dict[str, float | None] = {}
+    for key, (kind, factor) in zip(ERROR_KEYS, scale.items(), strict=True):
+        squares = sum(part["sums"][kind][0] for part in parts)
+        number = sum(part["sums"][kind][1] for part in parts)
+        pooled[key] = factor * float(np.sqrt(squares / number)) if number else None
+    return pooled
+
+
+def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: Any) -> dict[str, Any]:
+    """Evidence of the stage `choose`: every candidate with its held-out errors, and the chosen one.
+
+    The candidates are the heads of all points, and the linear potential at every triple of weights: both are fitted
+    to the same structures and judged on the same held-out groups, pooled over the seeds.
+
+    Args:
+        metrics: per run the metrics of its seeds, in order of the seeds.
+        use: what the potential is for.
+
+    Raises:
+        DataError: there is no run.
+    """
+    if not metrics:
+        raise DataError("the sweep has no run: give `train.sweep` at least one point.")
+    candidates: dict[str, dict[str, Any]] = {}
+    for run, seeds in metrics.items():
+        loss = seeds[0]["loss"]
+        linear_weights = {key: loss[key] for key in LOSS_KEYS[:3]}
+        linear_name = "linear " + " : ".join(f"{value:g}" for value in linear_weights.values())
+        neural_name = f"neural {' : '.join(f'{loss[key]:g}' for key in LOSS_KEYS[:3])}, λ_M {loss['lambda_m']:g}"
+        for name, kind, weights in ((linear_name, "linear", linear_weights), (neural_name, "neural", dict(loss))):
+            candidates.setdefault(
+                name,
+                {
+                    "name": name,
+                    "kind": kind,
+                    "run": run,
+                    "weights": weights,
+                    **_pooled([seed[kind] for seed in seeds]),
+                },
+            )
+    listed = list(candidates.values())
+    front = non_dominated(error_table(listed)[1])
+    best = choose(listed, use)
+    for index, candidate in enumerate(listed):
+        candidate["non_dominated"] = bool(front[index])
+        candidate["chosen"] = index == best
+    return {"use": use, "reason": REASONS[use], "candidates": listed}
+
+
+def training_evidence(metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Evidence of the stage `train`: all runs, and Reg-M with and without.
+
+    Args:
+        metrics: per run the metrics of its seeds, in order of the seeds.
+    """
+    runs = [
+        {
+            "run": run,
+            "seed": number,
+            **seed["loss"],
+            "epochs": seed["epochs"],
+            "best_epoch": seed["best_epoch"],
+            "stop_reason": seed["stop_reason"],
+            **{key: seed["neural"][key] for key in ERROR_KEYS},
+        }
+        for run, seeds in metrics.items()
+        for number, seed in enumerate(seeds)
+    ]
+    by_lambda = []
+    for value in sorted({row["lambda_m"] for row in runs}):
+        parts = [seed["neural"] for seeds in metrics.values() for seed in seeds if seed["loss"]["lambda_m"] == value]
+        by_lambda.append({"lambda_m": value, "runs": len(parts), **_pooled(parts)})
+    failed = [{"run": row["run"], "reason": row["stop_reason"]} for row in runs if row["stop_reason"] == "not_finite"]
+    return {"runs": runs, "failed": failed, "by_lambda_m": by_lambda}

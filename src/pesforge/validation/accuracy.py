@@ -1,0 +1,62 @@
+"""Held-out errors as checks, and the domain that the training data span."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+
+from pesforge.fields import FAMILY, STRAIN, TEMPERATURE_K
+from pesforge.settings import Tolerances
+from pesforge.validation.check import Check, absolute, not_applicable
+from pesforge.validation.verdict import Domain
+
+FIRST_SEARCH_ANG = 2.0
+
+
+def accuracy_checks(errors: Mapping[str, float | None], tolerances: Tolerances, how: str) -> list[Check]:
+    """Checks of the held-out root mean square errors of energy, force and stress.
+
+    Args:
+        errors: `energy_rmse_mev_per_atom`, `force_rmse_ev_per_ang`, `stress_rmse_gpa`; None where nothing was labelled.
+        tolerances: largest errors.
+        how: words for how the structures were held out.
+    """
+    checks = []
+    for name, key, unit in (
+        ("energy RMSE", "energy_rmse_mev_per_atom", "meV/atom"),
+        ("force RMSE", "force_rmse_ev_per_ang", "eV/Å"),
+        ("stress RMSE", "stress_rmse_gpa", "GPa"),
+    ):
+        value = errors[key]
+        if value is None:
+            checks.append(not_applicable(name, "accuracy", unit=unit, meaning="there is no label of this kind"))
+        else:
+            tolerance = getattr(tolerances, key)
+            checks.append(absolute(name, "accuracy", value, tolerance=tolerance, unit=unit, meaning=how))
+    return checks
+
+
+def shortest_distance(atoms: Atoms) -> float:
+    """Shortest distance between two atoms in Å, periodic images included; infinite for a single free atom."""
+    if len(atoms) == 1 and not atoms.pbc.any():
+        return float("inf")
+    search = FIRST_SEARCH_ANG
+    while not len(distances := neighbor_list("d", atoms, search)):
+        search *= 2
+    return float(distances.min())
+
+
+def domain_of(frames: Sequence[Atoms]) -> Domain:
+    """What the training data span.
+
+    Args:
+        frames: curated structures with `family`, `temperature_k` and `strain`.
+    """
+    return Domain(
+        species=tuple(sorted({str(symbol) for frame in frames for symbol in frame.symbols})),
+        families=tuple(dict.fromkeys(str(frame.info[FAMILY]) for frame in frames)),
+        max_temperature_k=max(float(frame.info[TEMPERATURE_K]) for frame in frames),
+        max_hydrostatic_strain=max(abs(float(np.mean(frame.info[STRAIN][:3]))) for frame in frames),
+        shortest_distance_ang=min(shortest_distance(frame) for frame in frames),
+    )

@@ -1,0 +1,198 @@
+"""The linear potential against independent least squares on stacked rows, and brute-force refits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pesforge.errors import DataError
+from pesforge.potentials.linear import LinearProblem, predict, residuals
+from pesforge.potentials.normal import Weights
+
+WEIGHTS = Weights(energy=400.0, force=1.0, stress=2500.0)
+ALPHA = 1e-3
+
+
+def stacked(design, problem, weights, alpha, mask):
+    """Rows and targets of the regularised least squares problem, written out one structure at a time."""
+    rows, targets = [], []
+    scale = problem.scale[np.append(mask, np.ones(design.counts.shape[1], dtype=bool))]
+    for s, n in enumerate(design.n_atoms):
+        start = design.offsets[s]
+        zero = np.zeros(design.counts.shape[1])
+        rows.append(np.sqrt(weights.energy) * np.append(design.energy[s, mask], design.counts[s]) / n)
+        targets.append(np.sqrt(weights.energy) * (design.y_energy[s] - design.counts[s] @ problem.baseline) / n)
+        for r in range(3 * start, 3 * start + 3 * n):
+            rows.append(np.sqrt(weights.force) * np.append(design.forces[r, mask], zero))
+            targets.append(np.sqrt(weights.force) * design.y_forces[r])
+        for r in range(6 * s, 6 * s + 6):
+            if np.isfinite(design.y_stress[r]):
+                rows.append(np.sqrt(weights.stress) * np.append(design.stress[r, mask], zero))
+                targets.append(np.sqrt(weights.stress) * design.y_stress[r])
+    rows += list(np.sqrt(alpha) * np.diag(1 / scale))
+    targets += [0.0] * len(scale)
+    return np.array(rows), np.array(targets)
+
+
+def brute_force(design, problem, weights, alpha, mask, held_out):
+    """Prediction minus label of the structures `held_out` by a fit to the others; scales as in `problem`."""
+    rest = design.select(np.setdiff1d(np.arange(len(design.ids)), held_out))
+    solution = np.linalg.lstsq(*stacked(rest, problem, weights, alpha, mask), rcond=None)[0]
+    coefficients, zeros = solution[: mask.sum()], solution[mask.sum() :] + problem.baseline
+    block = design.select(np.asarray(held_out))
+    energy = (block.energy[:, mask] @ coefficients + block.counts @ zeros - block.y_energy) / block.n_atoms
+    forces = block.forces[:, mask] @ coefficients - block.y_forces
+    return energy, forces, block.stress[:, mask] @ coefficients - block.y_stress
+
+
+def test_fit_is_the_regularised_least_squares_solution(make_design):
+    design = make_design()
+    problem = LinearProblem(design, prior_power=2.0)
+    mask = np.ones(7, dtype=bool)
+    expected = np.linalg.lstsq(*stacked(design, problem, WEIGHTS, ALPHA, mask), rcond=None)[0]
+    fit = problem.fit(WEIGHTS, ALPHA)
+    np.testing.assert_allclose(fit.coefficients, expected[:7], rtol=1e-9)
+    np.testing.assert_allclose(fit.zeros, expected[7:] + problem.baseline, rtol=1e-9)
+
+
+def test_prior_scale_is_the_inverse_rms_force_damped_by_degree(make_design):
+    design = make_design()
+    scale = LinearProblem(design, prior_power=1.5).scale
+    expected = 1 / np.sqrt((design.forces**2).mean(axis=0)) / (1 + design.degree) ** 1.5
+    np.testing.assert_allclose(scale[:-2], expected, rtol=1e-12)
+    np.testing.assert_array_equal(scale[-2:], 10.0)
+
+
+def test_noiseless_data_give_back_the_law_and_the_energy_zeros(make_design):
+    law = np.array([0.3, -1.0, 2.0, 0.5, -4.0, 20.0, 7.0])
+    fit = LinearProblem(make_design(noise=0.0, coefficients=law), prior_power=2.0).fit(WEIGHTS, 1e-10)
+    np.testing.assert_allclose(fit.coefficients, law, rtol=1e-6)
+    np.testing.assert_allclose(fit.zeros, [-3.0, -5.0], rtol=1e-6)
+
+
+def test_a_huge_energy_zero_changes_no_coefficient(make_design):
+    design = make_design()
+    shifted = replace(design, y_energy=design.y_energy + design.counts @ [-8000.0, -300.0])
+    plain, moved = (LinearProblem(d, prior_power=2.0).fit(WEIGHTS, ALPHA) for d in (design, shifted))
+    np.testing.assert_allclose(moved.coefficients, plain.coefficients, rtol=1e-7)
+    np.testing.assert_allclose(moved.zeros - plain.zeros, [-8000.0, -300.0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("per_group", [1, 2, 4], ids=["by block", "by block of two", "by Gram downdate"])
+@pytest.mark.parametrize("weights", [WEIGHTS, Weights(320.0, 1.0, 0.0)], ids=["all kinds", "stress unweighted"])
+def test_leave_group_out_equals_the_refit_without_the_group(make_design, per_group, weights):
+    design = make_design(per_group=per_group, functions=30 if per_group < 4 else 7)
+    mask = np.arange(len(design.degree)) != 3
+    problem = LinearProblem(design, prior_power=2.0)
+    found = problem.leave_out(weights, ALPHA, design.groups, mask)
+    for group in set(design.groups):
+        members = [s for s, name in enumerate(design.groups) if name == group]
+        energy, forces, stress = brute_force(design, problem, weights, ALPHA, mask, members)
+        chosen = found.select(members)
+        np.testing.assert_allclose(chosen.energy, energy, atol=1e-8)
+        np.testing.assert_allclose(chosen.forces, forces, atol=1e-8)
+        np.testing.assert_allclose(chosen.stress, stress, atol=1e-8)
+
+
+def test_leave_out_differs_from_the_training_residuals_and_gathers_interleaved_labels(make_design):
+    design = make_design()
+    problem = LinearProblem(design, prior_power=2.0)
+    found = problem.leave_out(WEIGHTS, ALPHA, design.families)
+    members = [s for s, family in enumerate(design.families) if family == "strain"]
+    energy, forces, _ = brute_force(design, problem, WEIGHTS, ALPHA, np.ones(7, dtype=bool), members)
+    np.testing.assert_allclose(found.select(members).energy, energy, atol=1e-8)
+    np.testing.assert_allclose(found.select(members).forces, forces, atol=1e-8)
+    trained = residuals(design, problem.fit(WEIGHTS, ALPHA))
+    assert np.sum(found.forces**2) > np.sum(trained.forces**2)
+
+
+def test_structures_without_stress_are_fitted_and_their_residual_is_nan(make_design):
+    design = make_design()
+    held_out = LinearProblem(design, prior_power=2.0).leave_out(WEIGHTS, ALPHA, design.ids)
+    missing = np.isnan(held_out.stress.reshape(-1, 6))
+    np.testing.assert_array_equal(np.flatnonzero(missing.all(axis=1)), [0, 5])
+    assert missing.any(axis=1).sum() == 2
+    assert np.isfinite(held_out.energy).all()
+
+
+def test_functions_without_any_force_get_the_coefficient_zero(make_design):
+    design = make_design()
+    dead = design.forces.copy()
+    dead[:, 2] = 0.0
+    problem = LinearProblem(replace(design, forces=dead), prior_power=2.0)
+    fit = problem.fit(WEIGHTS, ALPHA)
+    assert fit.coefficients[2] == 0.0
+    assert np.isfinite(fit.coefficients).all()
+    assert np.isfinite(problem.evidence(WEIGHTS).alpha)
+
+
+def test_unused_functions_have_the_coefficient_zero_and_prediction_follows(make_design):
+    design = make_design()
+    mask = np.array([True, False, True, True, False, True, True])
+    fit = LinearProblem(design, prior_power=2.0).fit(WEIGHTS, ALPHA, mask)
+    assert not fit.coefficients[~mask].any()
+    predicted = predict(design, fit)
+    np.testing.assert_allclose(
+        predicted.energy, design.energy[:, mask] @ fit.coefficients[mask] + design.counts @ fit.zeros
+    )
+
+
+def test_leverage_is_the_sensitivity_of_the_prediction_to_its_own_label(make_design):
+    design = make_design()
+    problem = LinearProblem(design, prior_power=2.0)
+    leverage = problem.leverage(WEIGHTS, ALPHA)
+    step = 1e-3
+    for row in (0, 17, 40):
+        labels = design.y_forces.copy()
+        labels[row] += step
+        moved = LinearProblem(replace(design, y_forces=labels), prior_power=2.0).fit(WEIGHTS, ALPHA)
+        slope = design.forces[row] @ (moved.coefficients - problem.fit(WEIGHTS, ALPHA).coefficients) / step
+        assert leverage.forces[row] == pytest.approx(slope, rel=1e-6)
+    parts = leverage.energy.sum() + leverage.forces.sum() + np.nansum(leverage.stress)
+    assert leverage.structure.sum() == pytest.approx(parts, rel=1e-12)
+    assert np.isnan(leverage.stress).sum() == 12
+
+
+def test_effective_parameters_are_trace_of_the_projection(make_design):
+    design = make_design()
+    problem = LinearProblem(design, prior_power=2.0)
+    found = problem.evidence(WEIGHTS)
+    assert found.converged
+    assert problem.leverage(WEIGHTS, found.alpha).structure.sum() == pytest.approx(found.effective_parameters, rel=1e-6)
+
+
+@pytest.mark.parametrize("generating_alpha", [1e-2, 1.0, 30.0])
+def test_evidence_recovers_the_prior_that_made_the_data(make_design, generating_alpha):
+    functions, noise = 80, 0.1
+    design = make_design(structures=60, functions=functions, noise=0.0)
+    problem = LinearProblem(design, prior_power=1.0)
+    rng = np.random.default_rng(5)
+    law = problem.scale[:functions] * rng.normal(size=functions) * noise / np.sqrt(generating_alpha)
+    labelled = replace(
+        design,
+        y_energy=design.energy @ law
+        + design.counts @ [-3.0, -5.0]
+        + noise / 20 * rng.normal(size=len(design.ids)) * design.n_atoms,
+        y_forces=design.forces @ law + noise * rng.normal(size=len(design.y_forces)),
+        y_stress=design.stress @ law + noise / 50 * rng.normal(size=len(design.y_stress)),
+    )
+    found = LinearProblem(labelled, prior_power=1.0).evidence(WEIGHTS)
+    assert found.converged
+    assert generating_alpha / 2 < found.alpha < generating_alpha * 2
+    assert found.noise == pytest.approx(noise, rel=0.1)
+
+
+def test_labels_that_are_not_numbers_are_refused_by_name(make_design):
+    design = make_design()
+    forces = design.y_forces.copy()
+    forces[3 * design.offsets[4]] = np.nan
+    with pytest.raises(DataError, match="structure s4"):
+        LinearProblem(replace(design, y_forces=forces), prior_power=2.0)
+
+
+def test_a_mask_of_the_wrong_length_is_refused(make_design):
+    problem = LinearProblem(make_design(), prior_power=2.0)
+    with pytest.raises(DataError, match="length 7"):
+        problem.fit(WEIGHTS, ALPHA, np.ones(6, dtype=bool))
+    with pytest.raises(DataError, match="at least one"):
+        problem.fit(WEIGHTS, ALPHA, np.zeros(7, dtype=bool))

@@ -1,0 +1,71 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from pesforge.errors import DataError
+from pesforge.representations.neighbours import SHARED_COLUMNS, find_neighbours
+
+
+def structure(seed, pbc):
+    rng = np.random.default_rng(seed)
+    cell = np.eye(3) * (3.1, 3.9, 4.6) + rng.normal(0, 0.5, (3, 3))
+    return Atoms("H5", scaled_positions=rng.uniform(-1.5, 2.5, (5, 3)), cell=cell, pbc=pbc)
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
+def test_pairs_are_those_of_a_direct_search(pbc):
+    atoms, cutoff = structure(0, pbc), 4.4
+    species = np.array([1, 0, 1, 0, 1])
+    found = find_neighbours(atoms, species, n_species=2, cutoff_ang=cutoff)
+    expected = []
+    ranges = [range(-9, 10) if periodic else (0,) for periodic in pbc]
+    for i, j, shift in product(range(5), range(5), product(*ranges)):
+        vector = atoms.positions[j] - atoms.positions[i] + np.array(shift) @ atoms.cell.array
+        if (i != j or any(shift)) and np.linalg.norm(vector) < cutoff:
+            expected.append((i, j, *np.round(vector, 9) + 0.0))
+    rows = zip(found.centre.tolist(), found.neighbour.tolist(), np.round(found.vector, 9) + 0.0, strict=True)
+    assert sorted((i, j, *vector) for i, j, vector in rows) == sorted(expected)
+
+
+def test_segments_and_columns_describe_the_merged_edges():
+    atoms, species = structure(1, True), np.array([1, 0, 1, 0, 1])
+    found = find_neighbours(atoms, species, n_species=2, cutoff_ang=6.0)
+    assert np.any(found.centre == found.neighbour)
+    for i, z in product(range(5), range(2)):
+        pairs = slice(*found.segment_pairs[2 * i + z : 2 * i + z + 2])
+        edges = found.edge_neighbour[slice(*found.segment_edges[2 * i + z : 2 * i + z + 2])]
+        assert np.all(found.centre[pairs] == i)
+        assert np.all(species[found.neighbour[pairs]] == z)
+        assert edges.tolist() == sorted(set(found.neighbour[pairs].tolist()) - {i})
+        for neighbour, column in zip(found.neighbour[pairs], found.column[pairs], strict=True):
+            assert column == (0 if neighbour == i else SHARED_COLUMNS + 3 * edges.tolist().index(neighbour))
+    assert found.segment_pairs[-1] == len(found.centre)
+    assert found.segment_edges[-1] == found.n_edges
+
+
+def test_an_isolated_atom_has_no_pairs():
+    found = find_neighbours(Atoms("H"), np.zeros(1, dtype=int), n_species=1, cutoff_ang=5.0)
+    assert len(found.centre) == found.n_edges == 0
+
+
+def not_finite():
+    atoms = bulk("Cu")
+    atoms.positions[0, 0] = np.nan
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("atoms", "words"),
+    [
+        (Atoms(), "no atoms"),
+        (not_finite(), "not finite"),
+        (Atoms("H", cell=[1, 1, 0], pbc=True), "linearly dependent"),
+        (Atoms("H2", positions=[(0, 0, 0), (5, 0, 0)], cell=[5, 5, 5], pbc=True), "same place"),
+    ],
+)
+def test_structures_without_an_environment_are_refused(atoms, words):
+    with pytest.raises(DataError, match=words):
+        find_neighbours(atoms, np.zeros(len(atoms), dtype=int), n_species=1, cutoff_ang=3.0)

@@ -1,0 +1,67 @@
+"""Errors against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from pesforge.errors import DataError
+from pesforge.metrics import Residuals, by_family, errors, standard_errors
+
+
+def example() -> Residuals:
+    stress = np.full(12, np.nan)
+    stress[:6] = [0.01, -0.01, 0.01, -0.01, 0.01, 0.01]
+    return Residuals(
+        energy=np.array([0.003, -0.004]),
+        forces=np.array([0.1, 0.0, 0.0, 0.2, 0.0, 0.0, -0.2, 0.0, 0.0]),
+        stress=stress,
+        n_atoms=np.array([1, 2]),
+    )
+
+
+def test_errors_have_the_stated_units_and_leave_out_missing_stress():
+    found = errors(example())
+    assert found == {
+        "energy_rmse_mev_per_atom": pytest.approx(np.sqrt(12.5)),
+        "energy_mae_mev_per_atom": pytest.approx(3.5),
+        "force_rmse_ev_per_ang": pytest.approx(0.1),
+        "force_mae_ev_per_ang": pytest.approx(0.5 / 9),
+        "stress_rmse_gpa": pytest.approx(1.6021766),
+        "stress_mae_gpa": pytest.approx(1.6021766),
+    }
+
+
+def test_no_stress_at_all_gives_none():
+    found = errors(example().select([1]))
+    assert found["stress_rmse_gpa"] is None
+    assert found["stress_mae_gpa"] is None
+    assert found["force_rmse_ev_per_ang"] == pytest.approx(np.sqrt(0.08 / 6))
+
+
+def test_the_standard_error_of_a_mean_over_equal_groups_is_the_textbook_one():
+    rng = np.random.default_rng(0)
+    energy = rng.normal(size=40)
+    residuals = Residuals(energy, np.zeros(120), np.full(240, np.nan), np.ones(40, dtype=np.int64))
+    found = standard_errors(residuals, [f"g{index}" for index in range(40)])
+    expected = 1e3 * np.abs(energy).std(ddof=1) / np.sqrt(40)
+    assert found["energy_mae_se_mev_per_atom"] == pytest.approx(expected)
+    assert found["stress_rmse_se_gpa"] is None
+
+
+def test_copies_within_a_group_do_not_lower_the_standard_error():
+    rng = np.random.default_rng(0)
+    energy = np.repeat(rng.normal(size=10), 5)
+    residuals = Residuals(energy, np.zeros(150), np.full(300, np.nan), np.ones(50, dtype=np.int64))
+    grouped = standard_errors(residuals, [index // 5 for index in range(50)])
+    single = standard_errors(residuals, list(range(50)))
+    assert grouped["energy_rmse_se_mev_per_atom"] > 2 * single["energy_rmse_se_mev_per_atom"]
+
+
+def test_families_are_reported_apart():
+    rows = by_family(example(), ["a", "b"])
+    assert [(row["family"], row["n_structures"]) for row in rows] == [("a", 1), ("b", 1)]
+    assert rows[0]["energy_rmse_mev_per_atom"] == pytest.approx(3.0)
+
+
+def test_lengths_that_do_not_fit_are_refused():
+    with pytest.raises(DataError, match="2 structures"):
+        Residuals(np.zeros(2), np.zeros(8), np.zeros(12), np.array([1, 2]))

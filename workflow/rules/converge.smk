@@ -1,0 +1,72 @@
+# Numerical convergence of the reference method: one settings file for every label.
+
+
+rule scan_parameter:
+    output:
+        scan=f"{OUT}/converge/{{parameter}}.json",
+        curve=f"{OUT}/converge/{{parameter}}.csv",
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        converge=plain(STUDY.converge),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft"),
+    log:
+        f"{OUT}/logs/scan_parameter.{{parameter}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/converge/scan_parameter.{{parameter}}.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    priority: 100
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/scan_parameter.py"
+
+
+rule choose_settings:
+    input:
+        scans=expand(f"{OUT}/converge/{{parameter}}.json", parameter=scanned_parameters(STUDY)),
+    output:
+        settings=f"{OUT}/converge/settings.json",
+    params:
+        dft=plain(STUDY.dft),
+        code=fingerprint("dft/settings", "dft/convergence"),
+    log:
+        f"{OUT}/logs/choose_settings.log",
+    benchmark:
+        f"{OUT}/benchmarks/converge/choose_settings.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 100
+    script:
+        "../scripts/choose_settings.py"
+
+
+rule check_derivatives:
+    input:
+        settings=rules.choose_settings.output.settings,
+        scans=rules.choose_settings.input.scans,
+    output:
+        evidence=f"{OUT}/evidence/converge.json",
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        converge=plain(STUDY.converge),
+        tolerances=plain(STUDY.validate_.tolerances),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft"),
+    log:
+        f"{OUT}/logs/check_derivatives.log",
+    benchmark:
+        f"{OUT}/benchmarks/converge/check_derivatives.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/check_derivatives.py"

@@ -1,0 +1,49 @@
+# Data hygiene: what is dropped, and why.
+
+
+rule filter_labels:
+    input:
+        labels=rules.gather_labels.output.labels,
+    output:
+        frames=f"{OUT}/curate/filtered.extxyz",
+        decisions=f"{OUT}/curate/filtered.json",
+    params:
+        curate=plain(STUDY.curate),
+        code=fingerprint("curation"),
+    log:
+        f"{OUT}/logs/filter_labels.log",
+    benchmark:
+        f"{OUT}/benchmarks/curate/filter_labels.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/filter_labels.py"
+
+
+rule audit_dataset:
+    input:
+        frames=rules.filter_labels.output.frames,
+        decisions=rules.filter_labels.output.decisions,
+        design=f"{OUT}/describe/design.npz",
+    output:
+        frames=f"{OUT}/curate/curated.extxyz",
+        design=f"{OUT}/curate/design.npz",
+        decisions=f"{OUT}/curate/decisions.csv",
+        evidence=f"{OUT}/evidence/curate.json",
+    params:
+        curate=plain(STUDY.curate),
+        crossvalidate=plain(STUDY.crossvalidate),
+        cutoff_ang=STUDY.describe.cutoff_ang,
+        folds=STUDY.train.folds,
+        seed=STUDY.seed,
+        code=fingerprint("curation", "folds", "potentials/linear"),
+    log:
+        f"{OUT}/logs/audit_dataset.log",
+    benchmark:
+        f"{OUT}/benchmarks/curate/audit_dataset.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/audit_dataset.py"

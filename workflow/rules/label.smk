@@ -1,0 +1,52 @@
+# Reference calculations, in batches.
+
+
+rule label_batch:
+    input:
+        pool=rules.gather_pool.output.pool,
+        settings=rules.choose_settings.output.settings,
+    output:
+        labels=f"{OUT}/label/batches/{{batch}}.extxyz",
+        failures=f"{OUT}/label/batches/{{batch}}.failures.json",
+    params:
+        dft=plain(STUDY.dft),
+        batch_size=STUDY.label.batch_size,
+        total=sum(STUDY.sample.families.values()),
+        journals=f"{OUT}/label/journal",
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft"),
+    log:
+        f"{OUT}/logs/label_batch.{{batch}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/label/label_batch.{{batch}}.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    priority: 50
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    script:
+        "../scripts/label_batch.py"
+
+
+rule gather_labels:
+    input:
+        labels=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=batches(STUDY)),
+        failures=expand(f"{OUT}/label/batches/{{batch}}.failures.json", batch=batches(STUDY)),
+        stiffness=rules.measure_stiffness.output.stiffness,
+    output:
+        labels=f"{OUT}/label/labels.extxyz",
+        evidence=f"{OUT}/evidence/label.json",
+    params:
+        parent=PARENT,
+        code=fingerprint("dft/labelling", "sampling"),
+    log:
+        f"{OUT}/logs/gather_labels.log",
+    benchmark:
+        f"{OUT}/benchmarks/label/gather_labels.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/gather_labels.py"

@@ -1,0 +1,41 @@
+# Provenance, cost and the report.
+
+
+rule gather_provenance:
+    input:
+        settings=rules.choose_settings.output.settings,
+        evidence=[path for path in EVIDENCE if not path.endswith(("provenance.json", "cost.json"))],
+        card=rules.export_potential.output.card,
+    output:
+        provenance=f"{OUT}/evidence/provenance.json",
+        cost=f"{OUT}/evidence/cost.json",
+    params:
+        study=plain(STUDY),
+        benchmarks=f"{OUT}/benchmarks",
+        store=STORE,
+        code=fingerprint("provenance"),
+        package=fingerprint(""),
+        formula=from_plain(PARENT).get_chemical_formula(),
+    log:
+        f"{OUT}/logs/gather_provenance.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/gather_provenance.py"
+
+
+rule render_report:
+    input:
+        evidence=EVIDENCE,
+    output:
+        page=report(f"{OUT}/report/index.html", caption="../report/index.rst", category="Report"),
+    params:
+        code=fingerprint("report"),
+    log:
+        f"{OUT}/logs/render_report.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/render_report.py"

@@ -1,0 +1,69 @@
+# Structures to label.
+
+
+rule measure_stiffness:
+    input:
+        settings=rules.choose_settings.output.settings,
+    output:
+        stiffness=f"{OUT}/sample/stiffness.json",
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        displacement=STUDY.sample.stiffness_displacement_ang,
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft", "validation/phonon"),
+    log:
+        f"{OUT}/logs/measure_stiffness.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/measure_stiffness.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    priority: 100
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/measure_stiffness.py"
+
+
+rule sample_family:
+    input:
+        stiffness=rules.measure_stiffness.output.stiffness,
+    output:
+        frames=f"{OUT}/sample/{{family}}.extxyz",
+    params:
+        parent=PARENT,
+        settings=lambda wildcards: plain(getattr(STUDY.sample, wildcards.family)),
+        seed=STUDY.seed,
+        code=fingerprint("sampling"),
+    log:
+        f"{OUT}/logs/sample_family.{{family}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/sample_family.{{family}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 90
+    script:
+        "../scripts/sample_family.py"
+
+
+rule gather_pool:
+    input:
+        families=expand(f"{OUT}/sample/{{family}}.extxyz", family=STUDY.sample.families),
+        stiffness=rules.measure_stiffness.output.stiffness,
+    output:
+        pool=f"{OUT}/sample/pool.extxyz",
+        evidence=f"{OUT}/evidence/sample.json",
+    params:
+        parent=PARENT,
+        code=fingerprint("sampling"),
+    log:
+        f"{OUT}/logs/gather_pool.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/gather_pool.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 90
+    script:
+        "../scripts/gather_pool.py"

@@ -1,0 +1,43 @@
+# Lightning sweep over loss weights: one job per point and seed, all on the same cached descriptors.
+
+
+rule train_run:
+    input:
+        design=rules.audit_dataset.output.design,
+        basis=rules.describe_structures.output.basis,
+        projections=rules.project_invariants.output.projections,
+        crossvalidation=rules.crossvalidate_linear.output.evidence,
+    output:
+        metrics=f"{OUT}/train/{{run}}/seed_{{seed}}/metrics.json",
+        head=f"{OUT}/train/{{run}}/seed_{{seed}}/head.safetensors",
+        head_description=f"{OUT}/train/{{run}}/seed_{{seed}}/head.json",
+        residuals=f"{OUT}/train/{{run}}/seed_{{seed}}/residuals.npz",
+        history=f"{OUT}/train/{{run}}/seed_{{seed}}/history.csv",
+    params:
+        config=lambda wildcards: RUNS[wildcards.run],
+        crossvalidate=plain(STUDY.crossvalidate),
+        folds=STUDY.train.folds,
+        study_seed=STUDY.seed,
+        total=len(RUNS) * len(SEEDS),
+        code=fingerprint(
+            "training/data",
+            "training/module",
+            "training/loss",
+            "training/run",
+            "training/stages",
+            "potentials/head",
+            "potentials/linear",
+            "folds",
+        ),
+    log:
+        f"{OUT}/logs/train_run.{{run}}.seed_{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train/train_run.{{run}}.seed_{{seed}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 40
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    script:
+        "../scripts/train_run.py"

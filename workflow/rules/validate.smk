@@ -1,0 +1,84 @@
+# Proof: symmetry, derivatives, and properties against the reference method at the same settings.
+
+
+rule compute_eos:
+    input:
+        settings=rules.choose_settings.output.settings,
+    output:
+        reference=f"{OUT}/validate/eos.json",
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        validate=plain(STUDY.validate_),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft", "validation/eos"),
+    log:
+        f"{OUT}/logs/compute_eos.log",
+    benchmark:
+        f"{OUT}/benchmarks/validate/compute_eos.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/compute_eos.py"
+
+
+rule compute_elastic:
+    input:
+        settings=rules.choose_settings.output.settings,
+        eos=rules.compute_eos.output.reference,
+        stiffness=rules.measure_stiffness.output.stiffness,
+    output:
+        reference=f"{OUT}/validate/elastic.json",
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        validate=plain(STUDY.validate_),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint("dft", "validation/elastic"),
+    log:
+        f"{OUT}/logs/compute_elastic.log",
+    benchmark:
+        f"{OUT}/benchmarks/validate/compute_elastic.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/compute_elastic.py"
+
+
+rule validate_potential:
+    input:
+        model=rules.export_potential.output.model,
+        weights=rules.export_potential.output.weights,
+        eos=rules.compute_eos.output.reference,
+        elastic=rules.compute_elastic.output.reference,
+        stiffness=rules.measure_stiffness.output.stiffness,
+        frames=rules.audit_dataset.output.frames,
+        crossvalidation=rules.crossvalidate_linear.output.evidence,
+        convergence=rules.check_derivatives.output.evidence,
+        held_out=rules.export_potential.output.held_out,
+    output:
+        evidence=f"{OUT}/evidence/validate.json",
+    params:
+        parent=PARENT,
+        validate=plain(STUDY.validate_),
+        displacement=STUDY.sample.stiffness_displacement_ang,
+        use=STUDY.choose.use,
+        seed=STUDY.seed,
+        code=fingerprint("validation", "export", "representations"),
+    log:
+        f"{OUT}/logs/validate_potential.log",
+    benchmark:
+        f"{OUT}/benchmarks/validate/validate_potential.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    priority: 60
+    script:
+        "../scripts/validate_potential.py"

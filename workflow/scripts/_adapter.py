@@ -1,0 +1,82 @@
+"""What every adapter shares: one line per error, a log, the engine and the label store."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pesforge.errors import PesforgeError
+from pesforge.progress import duration
+
+
+class Tee:
+    """A stream that writes to the terminal and to the log of the job."""
+
+    def __init__(self, terminal: Any, log: Any) -> None:
+        self.terminal, self.log = terminal, log
+
+    def write(self, text: str) -> int:
+        self.log.write(text)
+        self.log.flush()
+        return int(self.terminal.write(text))
+
+    def flush(self) -> None:
+        self.terminal.flush()
+
+    def isatty(self) -> bool:
+        return bool(self.terminal.isatty())
+
+
+def run(job: Any, work: Callable[[Any], str | None]) -> None:
+    """Call `work(job)`; print one line at the end; an error that a user can mend ends the job with its text alone.
+
+    `work` returns a sentence for the terminal, or None for silence.
+    """
+    started = time.monotonic()
+    log_path = Path(job.log[0])
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("w", encoding="utf-8") as log:
+        sys.stderr = Tee(sys.__stderr__, log)
+        sys.stdout = log
+        try:
+            sentence = work(job)
+        except PesforgeError as error:
+            print(f"\npesforge: error in {job.rule}: {error}\n", file=sys.stderr)
+            sys.exit(1)
+        finally:
+            sys.stdout = sys.__stdout__
+        if sentence:
+            stage = job.rule.replace("_", " ")
+            print(f"{stage:<22} {sentence} ({duration(time.monotonic() - started)})", file=sys.stderr)
+        sys.stderr = sys.__stderr__
+
+
+def calculator_of(job: Any) -> Callable[..., Any]:
+    """A function (atoms, settings) → label: from the store where it is there, otherwise computed and stored."""
+    from pesforge.dft.engines import get_engine
+    from pesforge.dft.store import LabelStore, calculate_or_recall
+    from pesforge.settings import Dft
+
+    dft = Dft.model_validate(job.params.dft)
+    engine, store = get_engine(dft.engine), LabelStore(Path(job.params.store), job.params.store_code)
+
+    def calculate(atoms: Any, settings: Any) -> Any:
+        return calculate_or_recall(
+            atoms,
+            settings=settings,
+            engine=engine,
+            store=store,
+            max_attempts=dft.max_attempts,
+            timeout_s=dft.timeout_s,
+        )
+
+    return calculate
+
+
+def settings_of(job: Any) -> Any:
+    """The converged reference settings that the job has as an input."""
+    from pesforge.dft.settings import ReferenceSettings
+    from pesforge.io import read_json
+
+    return ReferenceSettings.from_dict(read_json(job.input.settings)["settings"])

@@ -1,0 +1,37 @@
+"""Adapter of the rule `audit_dataset`."""
+
+import csv
+
+from _adapter import run
+
+from pesforge.curation.audit import audit
+from pesforge.curation.filters import Decision
+from pesforge.io import atomic_path, read_frames, read_json, write_frames, write_json
+from pesforge.provenance import derive_seed
+from pesforge.representations.design import Design
+from pesforge.settings import Crossvalidate, Curate
+
+
+def work(job):
+    frames, design = read_frames(job.input.frames), Design.load(job.input.design)
+    kept, evidence = audit(
+        frames,
+        design,
+        Curate.model_validate(job.params.curate),
+        model=Crossvalidate.model_validate(job.params.crossvalidate),
+        n_folds=job.params.folds,
+        seed=derive_seed(job.params.seed, "folds"),
+        cutoff_ang=job.params.cutoff_ang,
+        dropped=[Decision(**decision) for decision in read_json(job.input.decisions)],
+    )
+    write_frames(job.output.frames, [frames[index] for index in kept])
+    design.select(kept).save(job.output.design)
+    with atomic_path(job.output.decisions) as temporary, temporary.open("w", newline="") as table:
+        writer = csv.DictWriter(table, ["id", "filter", "reason"])
+        writer.writeheader()
+        writer.writerows(evidence["dropped"])
+    write_json(job.output.evidence, evidence)
+    return f"{len(kept)} labels kept, {len(evidence['dropped'])} dropped"
+
+
+run(snakemake, work)

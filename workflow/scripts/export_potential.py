@@ -1,0 +1,44 @@
+"""Adapter of the rule `export_potential`."""
+
+from pathlib import Path
+
+from _adapter import run
+
+from pesforge.export.stage import held_out_of, take_away
+from pesforge.io import read_json, write_json
+from pesforge.representations.ace import AceBasis
+from pesforge.representations.archive import load_arrays
+from pesforge.representations.design import Design
+from pesforge.settings import Crossvalidate
+
+
+def work(job):
+    params, choice = job.params, read_json(job.input.choice)
+    chosen = {
+        "design": Design.load(job.input.design),
+        "basis": AceBasis.from_dict(read_json(job.input.basis)),
+        "choice": choice,
+        "point": read_json(job.input.crossvalidation)["chosen"],
+        "model": Crossvalidate.model_validate(params.crossvalidate),
+        "runs": [Path(params.train) / choice["run"] / f"seed_{seed}" for seed in params.seeds],
+    }
+    held_out = held_out_of(**chosen)
+    take_away(
+        Path(job.output.model).parent,
+        **chosen,
+        config=params.runs[choice["run"]],
+        folds=params.folds,
+        study_seed=params.study_seed,
+        matrix=load_arrays(job.input.projector, ("matrix",))["matrix"],
+        metadata={
+            "study": params.study,
+            "settings": read_json(job.input.settings),
+            "errors": held_out["errors"],
+            "held_out": held_out["how"],
+        },
+    )
+    write_json(job.output.held_out, held_out)
+    return f"{choice['name']} → {Path(job.output.model).parent}"
+
+
+run(snakemake, work)

@@ -1,0 +1,22 @@
+"""Adapter of the rule `sample_family`."""
+
+from _adapter import run
+
+from pesforge.io import read_json, write_frames
+from pesforge.sampling.families import FAMILIES
+from pesforge.structure import from_plain
+
+
+def work(job):
+    settings, sample = FAMILIES[job.wildcards.family]
+    frames = sample(
+        from_plain(job.params.parent),
+        settings.model_validate(job.params.settings),
+        read_json(job.input.stiffness)["stiffness_ev_per_ang2"],
+        job.params.seed,
+    )
+    write_frames(job.output.frames, frames)
+    return f"{len(frames)} {job.wildcards.family} structures"
+
+
+run(snakemake, work)

@@ -1,0 +1,55 @@
+"""Adapter of the rule `validate_potential`."""
+
+from pathlib import Path
+
+from _adapter import run
+
+from pesforge.export import load_potential
+from pesforge.io import read_frames, read_json, write_json
+from pesforge.provenance import derive_seed
+from pesforge.settings import Validate
+from pesforge.structure import from_plain
+from pesforge.validation.accuracy import accuracy_checks, domain_of
+from pesforge.validation.check import Check
+from pesforge.validation.derivatives import derivative_checks
+from pesforge.validation.properties import compare
+from pesforge.validation.symmetry import symmetry_checks
+from pesforge.validation.verdict import verdict
+
+
+def work(job):
+    settings = Validate.model_validate(job.params.validate)
+    parent, frames = from_plain(job.params.parent), read_frames(job.input.frames)
+    calculator = load_potential(Path(job.input.model).parent)
+    held_out = read_json(job.input.held_out)
+    reference = {
+        **read_json(job.input.eos),
+        **read_json(job.input.elastic),
+        "optical_phonon_thz": read_json(job.input.stiffness)["optical_phonon_thz"],
+    }
+    probe = {"tolerances": settings.tolerances, "seed": derive_seed(job.params.seed, "validate")}
+    properties, curves = compare(
+        calculator, parent, reference=reference, settings=settings, displacement_ang=job.params.displacement
+    )
+    checks = [
+        *(Check(**check) for check in read_json(job.input.convergence)["label_checks"]),
+        *accuracy_checks(held_out["errors"], settings.tolerances, held_out["how"]),
+        *symmetry_checks(parent, calculator, **probe),
+        *derivative_checks(parent, calculator, **probe),
+        *properties,
+    ]
+    judged = verdict(checks, use=job.params.use, domain=domain_of(frames))
+    write_json(
+        job.output.evidence,
+        {
+            "verdict": judged,
+            "checks": [check.to_dict() for check in checks],
+            "how_held_out": held_out["how"],
+            **{key: held_out[key] for key in ("by_family", "by_force", "worst")},
+            **curves,
+        },
+    )
+    return f"{judged['passed']} checks passed, {judged['failed']} failed. {judged['summary']}"
+
+
+run(snakemake, work)
