@@ -24,7 +24,7 @@ lock: .venv/.installed
 	@sh envs/lock.sh
 
 docs: .venv/.installed
-	@$(BIN)/pesforge settings > config/README.md
+	@$(BIN)/pesforge settings > config/README.md && $(BIN)/pesforge example > .example.yaml && mv .example.yaml config/config.yaml
 
 clean:
 	@rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -36,14 +36,23 @@ def _settings(_: argparse.Namespace) -> str:
     return settings_markdown().rstrip("\n")
 
 
+def _example(arguments: argparse.Namespace) -> str:
+    from pesforge.settings_reference import commented_yaml
+    from pesforge.study import load_study
+
+    loaded = load_study(_study_path(arguments.study), Path("config/train"))
+    return commented_yaml(loaded.settings).rstrip("\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status of the command line `pesforge plan | where | settings`."""
+    """Exit status of the command line `pesforge plan | where | settings | example`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, work, about in (
         ("plan", _plan, "say what a study will compute and about how long it takes"),
         ("where", _where, "say where the report and the potential of a study are"),
         ("settings", _settings, "write the meaning of every setting (Markdown)"),
+        ("example", _example, "write a study in full, every key with its meaning (YAML)"),
     ):
         command = commands.add_parser(name, help=about, description=about)
         command.set_defaults(work=work)

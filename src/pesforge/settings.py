@@ -1,21 +1,32 @@
 """Types of a study's settings: units, ranges and defaults. The only place where a default stands."""
 
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from ase.data import chemical_symbols
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Element = Literal[tuple(chemical_symbols[1:])]  # type: ignore[valid-type]
 Prototype = Literal[
     "sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride", "fluorite", "wurtzite"
 ]
 STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
+
+
+def _element(symbol: str) -> str:
+    if symbol not in chemical_symbols[1:]:
+        near = get_close_matches(symbol, chemical_symbols[1:], n=3, cutoff=0.4)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        raise ValueError(f"{symbol!r} is not the symbol of a chemical element.{hint}")
+    return symbol
+
+
+Element = Annotated[str, AfterValidator(_element)]
 
 
 def _ladder(values: tuple[float, ...], *, rising: bool) -> bool:
@@ -62,9 +73,9 @@ class Dft(Section):
     spin_polarized: bool = Field(False, description="collinear spin")
     initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")
     smearing_ev: NonNegative = Field(
-        0.0,
+        0.05,
         le=2,
-        description="Fermi-Dirac width in eV, 0 for insulators; `converge.smearing_ev` overrides it",
+        description="Fermi-Dirac width in eV; keeps SCF stable where a gap closes; `converge.smearing_ev` overrides it",
     )
     timeout_s: Positive = Field(3600.0, description="longest time of one calculation in s")
     max_attempts: Count = Field(2, le=5, description="attempts per label, each with the engine's next remedy")
@@ -83,18 +94,19 @@ class Converge(Section):
 
     targets: ConvergenceTargets = Field(default_factory=ConvergenceTargets, description="targets")
     cutoff_ev: tuple[Positive, ...] = Field(
-        (200.0, 250.0, 300.0, 350.0, 400.0, 500.0, 600.0), min_length=3, description="plane-wave cutoffs in eV, rising"
+        (200.0, 250.0, 300.0, 400.0, 500.0, 600.0), min_length=3, description="plane-wave cutoffs in eV, rising"
     )
     k_spacing_per_ang: tuple[Positive, ...] = Field(
-        (0.6, 0.4, 0.3, 0.24, 0.2, 0.17, 0.15),
+        (0.6, 0.4, 0.3, 0.24, 0.2, 0.17, 0.14),
         min_length=3,
         description="largest distances of k-points in 1/Å (2π included), falling",
     )
     scf_tolerance: tuple[Positive, ...] = Field(
-        (1e-2, 1e-3, 1e-4, 1e-5), min_length=3, description="SCF tolerances (energy in eV per electron), falling"
+        (1e-3, 1e-4, 1e-5), min_length=3, description="SCF tolerances (energy in eV per electron), falling"
     )
     smearing_ev: tuple[Positive, ...] = Field(
-        (), description="smearing widths in eV, falling, at least 3; empty: not converged, `dft.smearing_ev` is used"
+        (),
+        description="smearing widths in eV, falling, at least 3, for metals; empty: `dft.smearing_ev` is used as it is",
     )
     displacement_ang: Positive = Field(0.2, le=1, description="displacement of one atom in the displaced cell, Å")
     strain: Positive = Field(0.03, le=0.2, description="amplitude of the strained cells")

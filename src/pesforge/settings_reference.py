@@ -25,6 +25,14 @@ This file is written by `pesforge settings`; a test holds it in step with the co
 """
 
 
+EXAMPLE_HEADER = """\
+# The default study: silicon on real DFT. Every key stands here with its meaning. A study of your own leaves out what it
+# does not change (the defaults stand in config/README.md); another crystal needs only another `structure`.
+# Written by `make docs` from the settings types.
+
+"""
+
+
 def _sections(annotation: Any) -> list[type[BaseModel]]:
     """Settings sections inside a type such as `Thermal | None`."""
     options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
@@ -37,7 +45,7 @@ def _type_name(annotation: Any) -> str:
     if origin is Annotated:
         return _type_name(arguments[0])
     if origin is Literal:
-        return "element" if len(arguments) > 20 else ", ".join(f"`{item}`" for item in arguments)
+        return ", ".join(f"`{item}`" for item in arguments)
     if origin is tuple:
         return f"list of {_type_name(arguments[0])}"
     if origin in (Union, types.UnionType):
@@ -85,7 +93,7 @@ def settings_markdown() -> str:
 
 
 def commented_yaml(study: Study) -> str:
-    """A study as YAML, complete, with the meaning of every key beside it."""
+    """A study as a YAML file, complete, with the meaning of every key beside it."""
 
     def lines(section: BaseModel, indent: int) -> Iterator[str]:
         for name, field in type(section).model_fields.items():
@@ -99,4 +107,4 @@ def commented_yaml(study: Study) -> str:
                 plain = json.loads(section.model_dump_json(include={name}))[name]
                 yield f"{' ' * indent}{key}: {json.dumps(plain, ensure_ascii=False)}  # {field.description}"
 
-    return "\n".join(lines(study, 0)) + "\n"
+    return EXAMPLE_HEADER + "\n".join(lines(study, 0)) + "\n"

@@ -68,7 +68,7 @@ def from_plain(plain: dict[str, Any]) -> Atoms:
 
 
 def _prototype(settings: Structure) -> Atoms:
-    """The crystal of a prototype."""
+    """The crystal of a prototype; without c/a, hcp takes the measured one of the element, wurtzite the ideal one."""
     name = str(settings.prototype)
     if len(settings.species) != SITES[name]:
         raise StructureError(

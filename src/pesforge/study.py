@@ -20,7 +20,6 @@ from pesforge.training.compose import points
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
-MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class _Loader(yaml.SafeLoader):
         self.lines: dict[Location, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()
         if getattr(event, "anchor", None):
             raise yaml.constructor.ConstructorError(
                 None, None, "anchors and aliases are not supported", event.start_mark
@@ -94,11 +93,11 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
         ) from error
     loader = _Loader(text)
     try:
-        node = loader.get_single_node()  # type: ignore[no-untyped-call]
+        node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path}: a study file is a mapping of keys to values, such as `name: my-study`.")
         loader.note_lines(node)
-        content = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        content = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -106,7 +105,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid YAML: {error}.") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     return content, loader.lines
 
 
@@ -141,12 +140,10 @@ def _explain(error: ErrorDetails) -> str:
     found = f"found {error['input']!r}; "[:200]
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        listed = ", ".join(allowed) if len(allowed) <= MAX_LISTED else f"one of {len(allowed)} names"
-        if "Uus" in allowed or "Og" in allowed:
-            listed = "the symbol of a chemical element"
-        return f"{found}allowed: {listed}.{_closest(str(error['input']), allowed)}"
+        return f"{found}allowed: {', '.join(allowed)}.{_closest(str(error['input']), allowed)}"
     if kind == "value_error":
-        return str(error["ctx"]["error"]) + "."
+        text = str(error["ctx"]["error"])
+        return text if text.endswith((".", "?")) else text + "."
     text = error["msg"].removeprefix("Input ").removeprefix("should ")
     return f"{found}it should {text}."
 
@@ -211,11 +208,10 @@ def load_study(path: Path, train_folder: Path) -> LoadedStudy:
             parent = build_parent(structure, path.parent)
         except PesforgeError as error:
             mistakes.append(Mistake(("structure",), str(error)))
-        dft = _section(Dft, raw.get("dft", {}))
-        if dft is not None:
-            mistakes += [
-                Mistake(("dft",), problem) for problem in get_engine(dft.engine).problems(dft, structure.species)
-            ]
+    dft = _section(Dft, raw.get("dft", {}))
+    if dft is not None:
+        elements = structure.species if structure is not None else ()
+        mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft.engine).problems(dft, elements)]
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:

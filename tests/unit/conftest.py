@@ -23,7 +23,7 @@ def linear_design(
     n_atoms: Sequence[int] = (2, 3),
     seed: int = 0,
 ) -> Design:
-    """Random rows of two species whose labels follow a linear law with noise; structures 0 and 5 have no stress."""
+    """Random rows of two species, labels by a linear law with noise; 0 has no stress rows, 5 no stress label."""
     rng = np.random.default_rng(seed)
     atoms = np.array([n_atoms[s % len(n_atoms)] for s in range(structures)])
     heavy = np.array([1 + s % (n - 1) if n > 1 else 1 for s, n in enumerate(atoms)])
@@ -33,8 +33,9 @@ def linear_design(
     energy = rng.normal(size=(structures, functions)) * sizes * atoms[:, None]
     forces = rng.normal(size=(3 * atoms.sum(), functions)) * sizes
     stress = 0.1 * rng.normal(size=(6 * structures, functions)) * sizes
-    blank = [row for s in (0, 5) if s < structures for row in range(6 * s, 6 * s + 6)]
-    stress[blank] = np.nan
+    stress[:6] = np.nan
+    stress_labels = stress @ law + noise * rng.normal(size=len(stress)) / 50
+    stress_labels[30:36] = np.nan
     return Design(
         ids=tuple(f"s{s}" for s in range(structures)),
         families=tuple("thermal" if s % 3 else "strain" for s in range(structures)),
@@ -46,7 +47,7 @@ def linear_design(
         stress=stress,
         y_energy=energy @ law + counts @ [-3.0, -5.0] + noise * rng.normal(size=structures) * atoms / 20,
         y_forces=forces @ law + noise * rng.normal(size=len(forces)),
-        y_stress=stress @ law + noise * rng.normal(size=len(stress)) / 50,
+        y_stress=stress_labels,
         degree=np.arange(functions) + 2,
         order=1 + np.arange(functions) % 3,
     )

@@ -45,7 +45,7 @@ def test_the_default_study_sweeps_at_least_8_points_and_2_seeds():
 def test_the_default_study_is_the_complete_commented_example():
     path = REPOSITORY / "config" / "config.yaml"
     study = Study.model_validate(yaml.safe_load(path.read_text()))
-    assert path.read_text().split("\n\n", 1)[1] == commented_yaml(study)
+    assert path.read_text() == commented_yaml(study)
     bare = {key: study.model_dump(mode="json")[key] for key in ("name", "structure")}
     assert study == Study.model_validate(bare), "a default stands twice with different values"
 
@@ -79,14 +79,15 @@ train:
         "line 2: sed: unknown key. Did you mean 'seed'?",
         "line 4: structure.prototype: found 'diamnd'; allowed: sc, fcc",
         "Did you mean 'diamond'",
-        "line 5: structure.species[0]: found 'Xx'; allowed: the symbol of a chemical element",
+        "line 5: structure.species[0]: 'Xx' is not the symbol of a chemical element",
         "line 6: structure.lattice_constant_ang: found -5; it should be greater than 0",
         "line 11: sample.thermal.temperatures_k[1]: found -20",
         "line 14: train.sweep.w_energy: found []",
         "line 15: train.sweep.seeds: found 0",
     ):
         assert line in text
-    assert "8 mistakes" in text or "9 mistakes" in text
+    assert "PBEsol" in text
+    assert "8 mistakes" in text
 
 
 def test_an_unknown_functional_is_found_beside_other_mistakes(tmp_path):
@@ -108,7 +109,10 @@ def test_an_unknown_functional_is_found_beside_other_mistakes(tmp_path):
         (GOOD.replace("good", "../../etc"), "name: found '../../etc'"),
         (GOOD.replace("good", "a;rm -rf b"), "name: found"),
         (GOOD.replace("  lattice_constant_ang: 5.47\n", ""), "a prototype needs `lattice_constant_ang`"),
-        (GOOD.replace("prototype: diamond", "file: missing.cif").replace("  lattice_constant_ang: 5.47\n", ""), "missing.cif"),
+        (
+            GOOD.replace("prototype: diamond", "file: missing.cif").replace("  lattice_constant_ang: 5.47\n", ""),
+            "missing.cif",
+        ),
         (GOOD + "train: {overrides: ['model.widht=3']}\n", "model.widht"),
         (GOOD + "train: {sweep: {seeds: 9}}\n", "`sweep.seeds` must not exceed `folds`"),
         (GOOD + "sample: {thermal: null, strain: null, volume: null}\n", "at least one family"),

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS = ("Snakefile", "Makefile", "README.md", "pyproject.toml", "requirements.lock", "config", "envs", "profiles", "src", "workflow")
+PARTS = (
+    "Snakefile",
+    "Makefile",
+    "README.md",
+    "pyproject.toml",
+    "requirements.lock",
+    "config",
+    "envs",
+    "profiles",
+    "src",
+    "workflow",
+)
 
 
 @dataclass(frozen=True)

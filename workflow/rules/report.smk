@@ -13,6 +13,7 @@ rule gather_provenance:
         study=plain(STUDY),
         benchmarks=f"{OUT}/benchmarks",
         store=STORE,
+        store_code=DFT_CODE,
         code=fingerprint("provenance"),
         package=fingerprint(""),
         formula=from_plain(PARENT).get_chemical_formula(),

@@ -20,6 +20,8 @@ rule train_run:
         study_seed=STUDY.seed,
         total=len(RUNS) * len(SEEDS),
         code=fingerprint(
+            "training/callbacks",
+            "training/config",
             "training/data",
             "training/module",
             "training/loss",

@@ -11,7 +11,7 @@ from pesforge.provenance import derive_seed, digest, fingerprint, versions
 PARTS = ("dft", "sampling", "curation", "representations", "potentials", "training", "validation", "export", "report")
 
 
-def cost(benchmarks, store):
+def cost(benchmarks, store, code):
     """Seconds, jobs and largest memory of every stage, and how much of it was spent in reference calculations."""
     stages = []
     for folder in sorted(path for path in benchmarks.iterdir() if path.is_dir()):
@@ -20,7 +20,8 @@ def cost(benchmarks, store):
         stages.append(
             {"stage": folder.name, "seconds": float(jobs["s"].sum()), "jobs": len(jobs), "max_rss_mb": float(memory)}
         )
-    labels = [read_json(path)["label"]["seconds"] for path in sorted(store.glob("*/*.json"))]
+    records = (read_json(path) for path in sorted(store.glob("*/*.json")))
+    labels = [record["label"]["seconds"] for record in records if record["code"] == code]
     total = sum(stage["seconds"] for stage in stages)
     return {
         "stages": stages,
@@ -34,7 +35,7 @@ def cost(benchmarks, store):
 def work(job):
     study = job.params.study
     parent = read_json(job.input.evidence[0])
-    spent = cost(Path(job.params.benchmarks), Path(job.params.store))
+    spent = cost(Path(job.params.benchmarks), Path(job.params.store), job.params.store_code)
     write_json(
         job.output.provenance,
         {

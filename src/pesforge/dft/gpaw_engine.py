@@ -31,7 +31,7 @@ the noise of the tolerance itself."""
 REMEDIES: tuple[dict[str, Any], ...] = (
     {"mixer": {"name": "msr1", "beta": FIRST_MIXING}},
     {"mixer": {"name": "pulay", "beta": 0.03, "nmaxold": 8, "weight": 50.0}},
-    {"mixer": {"name": "pulay", "beta": 0.02, "nmaxold": 5, "weight": 100.0}, "nbands": "150%"},
+    {"mixer": {"name": "pulay", "beta": 0.02, "nmaxold": 5, "weight": 100.0}, "nbands": "250%"},
 )
 """Parameters of attempt 1, 2, 3 and more: GPAW's advice against slow or failing SCF is less mixing with a stronger
 damping of long waves, more steps, and more empty bands."""
@@ -93,8 +93,9 @@ class GpawEngine:
             forces = work.get_forces()
             stress = work.get_stress(voigt=True) if work.pbc.all() else np.full(6, np.nan)
         except KohnShamConvergenceError as error:
+            hint = "" if settings.smearing_ev else " The gap may have closed: set `dft.smearing_ev` to 0.05 or more."
             raise LabelError(
-                SCF, f"GPAW did not converge within {parameters['maxiter']} SCF steps (attempt {attempt})."
+                SCF, f"GPAW did not converge within {parameters['maxiter']} SCF steps (attempt {attempt}).{hint}"
             ) from error
         except AtomsTooClose as error:
             raise LabelError(TOO_CLOSE, f"GPAW refused the structure: {error}") from error

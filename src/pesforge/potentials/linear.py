@@ -101,7 +101,7 @@ def _check(design: Design) -> None:
     if not finite.all():
         raise DataError(
             f"structure {design.ids[int(np.argmin(finite))]} has an energy or force that is not a number. "
-            "Filter labels before the fit (pesforge.curation.filter_labels)."
+            "Filter labels before the fit (pesforge.curation.filters.filter_labels)."
         )
 
 

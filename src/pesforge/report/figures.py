@@ -49,10 +49,9 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)))
 
 
-def convergence(scan: Row, targets: Row) -> str:
-    """Change to the next finer value of one numerical parameter, beside its targets."""
+def convergence(scan: Row, targets: Row, name: str) -> str:
+    """Change to the next finer value of one numerical parameter, beside its targets; `name` is the figure's own."""
     parameter = str(scan["parameter"])
-    name = f"converge-{parameter}"
     with svg.drawing(name):
         figure, axes = panels(3)
         for panel, (key, target, label) in zip(axes, QUANTITIES, strict=True):
@@ -110,8 +109,8 @@ def strain(sample: Row) -> str:
             first, second = present([row for row in sample["strain"] if row["family"] == family], "i1", "j2")
             if first:
                 panel.scatter(first, second, color=color, marker=marker, s=26, alpha=0.85, label=family)
-        panel.set_xlabel("I₁ = tr ε, change of volume")
-        panel.set_ylabel("J₂ = ½ dev ε : dev ε, change of shape")
+        panel.set_xlabel("I₁ (change of volume)")
+        panel.set_ylabel("J₂ (change of shape)")
         svg.few_ticks(panel, 7)
         legend_below(figure, panel)
         return svg.to_svg(figure, "strain", "Strain invariants of every sampled structure")

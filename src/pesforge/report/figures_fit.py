@@ -1,12 +1,13 @@
-"""Figures of the potential: cross-validation, parity, choice and properties. Each takes evidence and gives an inline SVG."""
+"""Figures of the potential, from evidence to inline SVG: cross-validation, parity, choice and properties."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pesforge.report import svg
-from pesforge.report.figures import family_style, legend_below, panels, present
+from pesforge.report.figures import MAX_WIDTH, family_style, legend_below, panels, present
 
 Row = Mapping[str, Any]
 ERRORS = (
@@ -14,6 +15,8 @@ ERRORS = (
     ("force_rmse_ev_per_ang", "force_rmse_se_ev_per_ang", "force RMSE (eV/Å)"),
     ("stress_rmse_gpa", "stress_rmse_se_gpa", "stress RMSE (GPa)"),
 )
+MAX_POINTS = 2500
+"""Force components that are drawn: more make the page heavy and the picture no clearer."""
 
 
 def crossvalidation(grid: Sequence[Row]) -> str:
@@ -41,26 +44,38 @@ def crossvalidation(grid: Sequence[Row]) -> str:
 
 
 def parity(evidence: Row) -> str:
-    """Held-out predictions against the reference, energies by family, and force components."""
+    """Held-out predictions against the reference, and below their differences; energies and force components."""
     energy, force = evidence["energy_ev_per_atom"], evidence["force_ev_per_ang"]
+    every = 1 + max(len(force["reference"]) - 1, 0) // MAX_POINTS
     with svg.drawing("parity"):
-        figure, axes = panels(2, 3.9)
+        figure = Figure(figsize=(MAX_WIDTH, 5.4), layout="constrained")
+        axes = figure.subplots(2, 2, sharex="col", height_ratios=(2.2, 1))
         for family, (color, marker) in family_style(energy["family"]).items():
-            points = [
-                (x, y)
-                for x, y, f in zip(energy["reference"], energy["predicted"], energy["family"], strict=True)
-                if f == family
-            ]
-            axes[0].scatter(*zip(*points, strict=True), color=color, marker=marker, s=22, alpha=0.85, label=family)
-        _identity(axes[0], [*energy["reference"], *energy["predicted"]])
-        axes[0].set_xlabel("DFT energy (eV/atom)")
-        axes[0].set_ylabel("held-out prediction (eV/atom)")
-        axes[1].scatter(force["reference"], force["predicted"], color=svg.BLUE, s=5, alpha=0.5, linewidths=0)
-        _identity(axes[1], [*force["reference"], *force["predicted"]])
-        axes[1].set_xlabel("DFT force component (eV/Å)")
-        axes[1].set_ylabel("held-out prediction (eV/Å)")
-        legend_below(figure, axes[0])
-        return svg.to_svg(figure, "parity", "Parity of held-out energies and force components with DFT")
+            mine = [index for index, name in enumerate(energy["family"]) if name == family]
+            wanted, found = ([energy[key][index] for index in mine] for key in ("reference", "predicted"))
+            style = {"color": color, "marker": marker, "s": 22, "alpha": 0.85}
+            axes[0, 0].scatter(wanted, found, label=family, **style)
+            axes[1, 0].scatter(wanted, _differences(wanted, found, 1000.0), **style)
+        wanted, found = force["reference"][::every], force["predicted"][::every]
+        style = {"color": svg.BLUE, "s": 6, "alpha": 0.5, "linewidths": 0}
+        axes[0, 1].scatter(wanted, found, **style)
+        axes[1, 1].scatter(wanted, _differences(wanted, found, 1.0), **style)
+        _identity(axes[0, 0], [*energy["reference"], *energy["predicted"]])
+        _identity(axes[0, 1], [*force["reference"], *force["predicted"]])
+        for panel in axes[1]:
+            panel.axhline(0, color=svg.MUTED, linewidth=1, zorder=0)
+            svg.few_ticks(panel, 5, 4)
+        axes[0, 0].set_ylabel("predicted (eV/atom)")
+        axes[0, 1].set_ylabel("predicted (eV/Å)")
+        axes[1, 0].set(xlabel="DFT energy (eV/atom)", ylabel="difference (meV/atom)")
+        axes[1, 1].set(xlabel="DFT force component (eV/Å)", ylabel="difference (eV/Å)")
+        figure.align_ylabels()
+        legend_below(figure, axes[0, 0])
+        return svg.to_svg(figure, "parity", "Held-out energies and force components against DFT, and their differences")
+
+
+def _differences(wanted: Sequence[float], found: Sequence[float], factor: float) -> list[float]:
+    return [factor * (y - x) for x, y in zip(wanted, found, strict=True)]
 
 
 def _identity(panel: Axes, values: Sequence[float]) -> None:
@@ -70,8 +85,7 @@ def _identity(panel: Axes, values: Sequence[float]) -> None:
         panel.plot(limits, limits, color=svg.MUTED, linewidth=1, zorder=0)
         panel.set_xlim(limits)
         panel.set_ylim(limits)
-    panel.set_aspect("equal")
-    svg.few_ticks(panel, 4, 4)
+    svg.few_ticks(panel, 5, 5)
     panel.ticklabel_format(useOffset=False)
 
 

@@ -33,8 +33,9 @@ def draw(evidence: Row) -> dict[str, Markup]:
         "by-family": figures_fit.errors_by_family(validate["by_family"]),
         "cost": figures.cost(evidence["cost"]),
     }
-    for scan in evidence["converge"]["scans"]:
-        drawn[f"converge-{scan['parameter']}"] = figures.convergence(scan, evidence["converge"]["targets"])
+    for index, scan in enumerate(evidence["converge"]["scans"]):
+        name = f"converge-{index}"
+        drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
     if sample["thermal"]:
         drawn["thermal"] = figures.thermal(sample, evidence["label"])
     if sample["strain"]:
@@ -120,7 +121,8 @@ def render(evidence: Row) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": text.number, "quantity": text.quantity}
-    environment.globals |= {"status": text.status, "duration": text.duration, "scan_message": text.scan_message}
+    words = (text.status, text.duration, text.measured, text.scan_message)
+    environment.globals |= {function.__name__: function for function in words}
     checks = evidence["validate"]["checks"]
     return environment.get_template("template.html.j2").render(
         **evidence,

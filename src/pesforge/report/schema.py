@@ -41,6 +41,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "scans": [
             {
                 "parameter": ANY,
+                "values": ANY,
                 "unit": ANY,
                 "chosen": ANY,
                 "rows": [

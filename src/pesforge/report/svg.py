@@ -1,16 +1,19 @@
-"""Drawing style of all figures, and the way from a matplotlib figure to an inline SVG that follows the page's colours."""
+"""Drawing style of all figures, and the way from a figure to an inline SVG that follows the page's colours."""
 
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from pesforge.report.text import SUPERSCRIPTS
 
 INK, MUTED, GRID = "#101112", "#606162", "#d0d1d2"
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
@@ -28,7 +31,7 @@ VARIABLES = {
     PURPLE: "purple",
     SKY: "sky",
 }
-STYLE = {
+STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -52,7 +55,6 @@ STYLE = {
     "lines.linewidth": 1.6,
     "lines.markersize": 5.5,
 }
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @contextmanager
@@ -60,7 +62,8 @@ def drawing(name: str) -> Iterator[None]:
     """The drawing style; identifiers inside the SVG depend on `name` and on nothing else."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
+        style: Any = {**STYLE, "svg.hashsalt": name}
+        mpl.rcParams.update(style)
         yield
 
 

@@ -5,11 +5,16 @@ from typing import Any
 
 Row = Mapping[str, Any]
 MISSING = "–"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NAMES = {
     "cutoff_ev": "plane-wave cutoff",
     "k_spacing_per_ang": "distance of k-points",
     "scf_tolerance": "SCF tolerance",
     "smearing_ev": "smearing width",
+    "w_energy": "w_E",
+    "w_force": "w_F",
+    "w_stress": "w_S",
+    "lambda_m": "λ_M",
 }
 UNITS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
 SUFFIXES = (
@@ -52,12 +57,19 @@ def number(value: Any, digits: int = 4) -> str:
         if value == 0 or 1e-4 <= abs(value) < 1e6:
             short = f"{value:.{digits}g}"
             return f"{value:.0f}" if "e" in short else short
-        return f"{value:.{max(digits - 2, 0)}e}"
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        plain = mantissa.rstrip("0").rstrip(".")
+        return f"{plain}×10{str(int(exponent)).translate(SUPERSCRIPTS)}"
     if isinstance(value, list | tuple):
         return ", ".join(number(item, digits) for item in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {number(item, digits)}" for key, item in value.items())
+        return ", ".join(f"{NAMES.get(key, key)} = {number(item, digits)}" for key, item in value.items())
     return str(value)
+
+
+def measured(value: float | None, unit: str, digits: int = 4) -> str:
+    """A number with its unit, or a dash."""
+    return MISSING if value is None else f"{number(value, digits)} {unit}".rstrip()
 
 
 def quantity(key: str) -> str:

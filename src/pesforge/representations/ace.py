@@ -180,7 +180,7 @@ class AceBasis:
     def _environment(self, atoms: Atoms) -> _Environment:
         species = self.species_index(atoms)
         neighbours = find_neighbours(atoms, species, n_species=len(self.species), cutoff_ang=self.cutoff_ang)
-        vector = neighbours.vector
+        vector, position = neighbours.vector, neighbours.edge_position
         distance = np.linalg.norm(vector, axis=1)
         radial, slope = spherical_bessel(distance, self.n_radial, self.cutoff_ang)
         harmonics, harmonics_gradient = spherical_harmonics(vector, int(self._tables[0].momentum.max()))
@@ -191,7 +191,7 @@ class AceBasis:
             segment_edges=neighbours.segment_edges,
             neighbour=neighbours.neighbour,
             edge_neighbour=neighbours.edge_neighbour,
-            column=neighbours.column,
+            column=np.where(position < 0, 0, row_kernels.SHARED_COLUMNS + 3 * position),
             vector=np.ascontiguousarray(vector.T),
             direction=np.ascontiguousarray((vector / distance[:, None]).T),
             radial=radial,
@@ -231,9 +231,9 @@ class AceBasis:
         channels, functions, n_components = self._tables
         environment = self._environment(atoms)
         density = kernels.densities(environment.pairs, channels, n_components)
-        energy, forces, strain = row_kernels.design_rows(
-            environment.pairs, channels, functions, environment.species, density
-        )
+        compact, values = kernels.products_with_derivatives(density, functions)
+        forces, strain = row_kernels.design_rows(environment.pairs, channels, functions, environment.species, values)
+        energy = self._spread(compact, environment.species).sum(axis=0)
         return energy, np.ascontiguousarray(forces.T), np.ascontiguousarray(strain.T) / environment.volume
 
     def project(self, atoms: Atoms, matrix: FloatArray) -> Projection:
@@ -253,11 +253,12 @@ class AceBasis:
         environment = self._environment(atoms)
         pairs, species = environment.pairs, environment.species
         density = kernels.densities(pairs, channels, n_components)
-        gradient, strain = row_kernels.project_rows(pairs, channels, functions, species, density, matrix)
+        compact, values = kernels.products_with_derivatives(density, functions)
+        gradient, strain = row_kernels.project_rows(pairs, channels, functions, species, values, matrix)
         edges = np.diff(pairs.segment_edges[:: len(self.species)])
         own = pairs.segment_edges[: -1 : len(self.species)]
         return Projection(
-            rho=self._spread(kernels.products(density, functions), species) @ matrix,
+            rho=self._spread(compact, species) @ matrix,
             centre=np.repeat(np.arange(len(atoms)), edges + 1),
             neighbour=np.insert(pairs.edge_neighbour, own, np.arange(len(atoms))),
             gradient=gradient,

@@ -1,4 +1,8 @@
-"""Compiled kernels: densities of pairs, products of densities with their derivatives, and the adjoint."""
+"""Compiled kernels: densities of pairs, products of densities with their derivatives, and the adjoint.
+
+Compiled code is cached per source file, by its content alone. So no kernel calls one of another file: the caller's
+cached copy would survive a change of the callee.
+"""
 
 from typing import NamedTuple
 
@@ -113,7 +117,7 @@ def _quadruple_product(
 
 
 @numba.njit(cache=True)
-def atom_products(
+def _atom_products(
     density: FloatArray, tables: FunctionTables, invariants: FloatArray, values: FloatArray, coupled: FloatArray
 ) -> None:
     """Write the functions of one atom and their derivatives by its density.
@@ -140,30 +144,38 @@ def atom_products(
 
 
 @numba.njit(cache=True)
-def scratch(tables: FunctionTables) -> tuple[FloatArray, FloatArray]:
-    """Scratch arrays `values` and `coupled` of `atom_products`."""
-    last = tables.run_slot.size - 1
-    return np.empty(tables.run_slot[last] + tables.run_width[last]), np.empty((2, 2 * tables.path.max() + 1))
+def _n_values(tables: FunctionTables) -> int:
+    return tables.run_slot[-1] + tables.run_width[-1]
 
 
 @numba.njit(cache=True)
 def products(density: FloatArray, tables: FunctionTables) -> FloatArray:
     """Functions of every atom from its densities (n, components), shape (n, K_c)."""
     result = np.empty((density.shape[0], tables.order.size))
-    values, coupled = scratch(tables)
+    values, coupled = np.empty(_n_values(tables)), np.empty((2, 2 * tables.path.max() + 1))
     for atom in range(density.shape[0]):
-        atom_products(density[atom], tables, result[atom], values, coupled)
+        _atom_products(density[atom], tables, result[atom], values, coupled)
     return result
+
+
+@numba.njit(cache=True)
+def products_with_derivatives(density: FloatArray, tables: FunctionTables) -> tuple[FloatArray, FloatArray]:
+    """Functions of every atom, shape (n, K_c), and their sparse derivatives, shape (n, values of `FunctionTables`)."""
+    result = np.empty((density.shape[0], tables.order.size))
+    values, coupled = np.empty((density.shape[0], _n_values(tables))), np.empty((2, 2 * tables.path.max() + 1))
+    for atom in range(density.shape[0]):
+        _atom_products(density[atom], tables, result[atom], values[atom], coupled)
+    return result, values
 
 
 @numba.njit(cache=True)
 def density_adjoint(density: FloatArray, tables: FunctionTables, weights: FloatArray) -> FloatArray:
     """Derivatives Σ_k weights[i, k] dB_k(i)/dA(i) by the densities of every atom, shape (n, components)."""
     result = np.zeros_like(density)
-    values, coupled = scratch(tables)
+    values, coupled = np.empty(_n_values(tables)), np.empty((2, 2 * tables.path.max() + 1))
     invariants = np.empty(tables.order.size)
     for atom in range(density.shape[0]):
-        atom_products(density[atom], tables, invariants, values, coupled)
+        _atom_products(density[atom], tables, invariants, values, coupled)
         for k in range(tables.order.size):
             weight = weights[atom, k]
             for run in range(tables.first_run[k], tables.first_run[k + 1]):

@@ -8,9 +8,6 @@ from ase import Atoms
 from pesforge.errors import DataError
 from pesforge.representations.arrays import FloatArray, IntArray
 
-SHARED_COLUMNS = 9
-"""Columns of a block of derivatives before its neighbours: 3 for the centre itself, 6 for strain."""
-
 _COINCIDENT_ANG = 1e-6
 """Distance below which two atoms count as the same point: directions are lost to rounding."""
 
@@ -29,8 +26,8 @@ class Neighbours:
     segment_pairs: IntArray
     segment_edges: IntArray
     edge_neighbour: IntArray
-    column: IntArray
-    """Column of the pair's x derivative within the block of its segment."""
+    edge_position: IntArray
+    """Position of the pair's edge within its segment, -1 for images of the centre, shape (P,)."""
 
     @property
     def n_edges(self) -> int:
@@ -100,5 +97,5 @@ def find_neighbours(atoms: Atoms, species: IntArray, *, n_species: int, cutoff_a
         segment_pairs=np.searchsorted(segment, segments),
         segment_edges=segment_edges,
         edge_neighbour=second[starts_edge],
-        column=np.where(first == second, 3, SHARED_COLUMNS + 3 * position),
+        edge_position=np.where(first == second, -1, position),
     )

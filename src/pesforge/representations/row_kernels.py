@@ -3,15 +3,19 @@
 Images of a neighbour and the strain are merged in the densities' derivatives, before the sum over components. Around
 one atom the columns stand in one block per neighbour species z: 3 for the atom itself, 6 for strain (xx, yy, zz, yz,
 xz, xy), then 3 per edge. A density component of species z has derivatives in that block alone.
+
+As in `kernels`, no kernel calls one of another file.
 """
 
 import numba
 import numpy as np
 
 from pesforge.representations.arrays import FloatArray, IntArray
-from pesforge.representations.kernels import FAST, PairTables, atom_products, scratch
-from pesforge.representations.neighbours import SHARED_COLUMNS
+from pesforge.representations.kernels import FAST, PairTables
 from pesforge.representations.tables import ChannelTables, FunctionTables
+
+SHARED_COLUMNS = 9
+"""Columns of a block before its edges: 3 for the atom itself, 6 for strain."""
 
 
 @numba.njit(cache=True)
@@ -145,9 +149,9 @@ def _scatter(
 
 @numba.njit(cache=True)
 def design_rows(
-    pairs: PairTables, channels: ChannelTables, tables: FunctionTables, species: IntArray, density: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Energy, force and strain rows, shapes (K,), (K, 3n), (K, 6), K = functions per centre species × species.
+    pairs: PairTables, channels: ChannelTables, tables: FunctionTables, species: IntArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Force and strain rows, shapes (K, 3n) and (K, 6), K = functions per centre species × species.
 
     Forces are negative derivatives by positions; strain rows are derivatives by ε of vectors (1 + ε) r.
 
@@ -156,27 +160,24 @@ def design_rows(
         channels: density channels.
         tables: functions of one centre species.
         species: species index of every atom, shape (n,).
-        density: densities from `kernels.densities`, shape (n, components).
+        values: sparse derivatives from `kernels.products_with_derivatives`.
     """
     n_functions = tables.order.size
-    energy = np.zeros(n_functions * pairs.n_species)
-    forces = np.zeros((energy.size, 3 * pairs.n_atoms))
-    strain = np.zeros((energy.size, 6))
+    forces = np.zeros((n_functions * pairs.n_species, 3 * pairs.n_atoms))
+    strain = np.zeros((n_functions * pairs.n_species, 6))
     most_pairs, width = _sizes(pairs)
-    values, coupled = scratch(tables)
-    invariants, starts = np.empty(n_functions), np.empty(pairs.n_species + 1, dtype=np.int64)
+    starts = np.empty(pairs.n_species + 1, dtype=np.int64)
+    n_components = channels.offset[-1] + 2 * channels.momentum[-1] + 1
     gradient, local = np.empty((3, most_pairs)), np.empty(width)
-    derivatives = np.empty((density.shape[1], width))
+    derivatives = np.empty((n_components, width))
     for atom in range(pairs.n_atoms):
-        atom_products(density[atom], tables, invariants, values, coupled)
         _block_starts(pairs, atom, starts)
         _density_derivatives(pairs, channels, atom, starts, gradient, derivatives)
         for k in range(n_functions):
             row = species[atom] * n_functions + k
-            energy[row] += invariants[k]
-            _function_derivatives(tables, k, values, starts, derivatives, local)
+            _function_derivatives(tables, k, values[atom], starts, derivatives, local)
             _scatter(pairs, atom, starts, local, forces[row], strain[row])
-    return energy, forces, strain
+    return forces, strain
 
 
 @numba.njit(cache=True)
@@ -216,7 +217,7 @@ def project_rows(
     channels: ChannelTables,
     tables: FunctionTables,
     species: IntArray,
-    density: FloatArray,
+    values: FloatArray,
     matrix: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Derivatives of B @ matrix of every atom by edges (E + n, 3, P) and by strain (n, 6, P).
@@ -228,21 +229,20 @@ def project_rows(
         channels: density channels.
         tables: functions of one centre species.
         species: species index of every atom, shape (n,).
-        density: densities from `kernels.densities`, shape (n, components).
+        values: sparse derivatives from `kernels.products_with_derivatives`.
         matrix: shape (K, P), K = functions per centre species × species.
     """
     n_functions, n_columns = tables.order.size, matrix.shape[1]
     result = np.zeros((pairs.edge_neighbour.size + pairs.n_atoms, 3, n_columns))
     strain = np.zeros((pairs.n_atoms, 6, n_columns))
     most_pairs, width = _sizes(pairs)
-    values, coupled = scratch(tables)
-    invariants, starts = np.empty(n_functions), np.empty(pairs.n_species + 1, dtype=np.int64)
-    gradient, derivatives = np.empty((3, most_pairs)), np.empty((density.shape[1], width))
-    projected, local = np.empty((density.shape[1], n_columns)), np.empty((width, n_columns))
+    starts = np.empty(pairs.n_species + 1, dtype=np.int64)
+    n_components = channels.offset[-1] + 2 * channels.momentum[-1] + 1
+    gradient, derivatives = np.empty((3, most_pairs)), np.empty((n_components, width))
+    projected, local = np.empty((n_components, n_columns)), np.empty((width, n_columns))
     for atom in range(pairs.n_atoms):
-        atom_products(density[atom], tables, invariants, values, coupled)
         block = matrix[species[atom] * n_functions : (species[atom] + 1) * n_functions]
-        _projected_values(tables, values, block, projected)
+        _projected_values(tables, values[atom], block, projected)
         _block_starts(pairs, atom, starts)
         _density_derivatives(pairs, channels, atom, starts, gradient, derivatives)
         local[:] = 0.0

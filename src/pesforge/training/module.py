@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -43,6 +43,10 @@ class HeadNetwork(nn.Module):
         trainable = config.linear or not config.depth
         self.linear = nn.Parameter(torch.zeros(len(mean), dtype=torch.float64), requires_grad=trainable)
 
+    @property
+    def _layers(self) -> list[nn.Linear]:
+        return cast(list[nn.Linear], list(self.hidden))
+
     def _activate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.activation == "tanh":
             value = torch.tanh(x)
@@ -57,12 +61,12 @@ class HeadNetwork(nn.Module):
         gradient = self.linear.expand(z.shape)
         if len(self.hidden):
             x, slopes = z, []
-            for layer in self.hidden:
+            for layer in self._layers:
                 x, slope = self._activate(layer(x))
                 slopes.append(slope)
             energies = energies + x @ self.output
             back = self.output.expand(x.shape)
-            for layer, slope in zip(reversed(self.hidden), reversed(slopes), strict=True):
+            for layer, slope in zip(reversed(self._layers), reversed(slopes), strict=True):
                 back = (back * slope) @ layer.weight
             gradient = gradient + back
         return energies, gradient / self.scale
@@ -77,8 +81,8 @@ class HeadNetwork(nn.Module):
             mean=array(self.mean),
             scale=array(self.scale),
             linear=array(self.linear),
-            weights=tuple(array(layer.weight) for layer in self.hidden),
-            biases=tuple(array(layer.bias) for layer in self.hidden),
+            weights=tuple(array(layer.weight) for layer in self._layers),
+            biases=tuple(array(layer.bias) for layer in self._layers),
             output=array(self.output),
             zeros=array(zeros),
             activation=self.activation,

@@ -2,8 +2,9 @@
 
 import logging
 import shutil
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
-from torch import Tensor
 
 from pesforge.errors import DataError
 from pesforge.metrics import Residuals, errors
@@ -23,12 +23,12 @@ from pesforge.potentials.head import NeuralHead
 from pesforge.provenance import digest
 from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.projections import ProjectionSet
+from pesforge.training.callbacks import EpochBar, OnProgress, Record
 from pesforge.training.config import TrainConfig
 from pesforge.training.data import ProjectedData, Targets, loader
 from pesforge.training.loss import data_loss, predict
 from pesforge.training.module import RUN_KEY, HeadModule, HeadNetwork
 
-OnProgress = Callable[[int, int, float], None]
 CHECKPOINT = Path("checkpoints/last.ckpt")
 EVALUATION_BATCH = 256
 CHATTY = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
@@ -80,39 +80,6 @@ class RunResult:
         }
 
 
-class _Record(Callback):
-    """Losses of the validated epochs and the best parameters; survives an interruption inside the checkpoint."""
-
-    def __init__(self, start: float, untrained: dict[str, Tensor], on_progress: OnProgress | None) -> None:
-        self.rows: list[tuple[int, float | None, float]] = [(0, None, start)]
-        self.best_epoch, self.best_loss, self.best_state = 0, start, _copied(untrained)
-        self.on_progress = on_progress
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch = trainer.current_epoch + 1
-        if epoch % int(trainer.check_val_every_n_epoch or 1):
-            return
-        metrics = trainer.callback_metrics
-        loss = float(metrics["val_loss"])
-        self.rows.append((epoch, float(metrics["train_loss"]), loss))
-        if loss < self.best_loss:
-            self.best_epoch, self.best_loss, self.best_state = epoch, loss, _copied(pl_module.state_dict())
-        if self.on_progress is not None:
-            self.on_progress(epoch, int(trainer.max_epochs or 0), loss)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "epoch": self.best_epoch, "loss": self.best_loss, "state": self.best_state}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = [tuple(row) for row in state_dict["rows"]]
-        self.best_epoch, self.best_loss = state_dict["epoch"], state_dict["loss"]
-        self.best_state = state_dict["state"]
-
-
-def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in state.items()}
-
-
 def train_run(
     config: dict[str, Any],
     projections: ProjectionSet,
@@ -125,7 +92,7 @@ def train_run(
     seed: int,
     folder: Path,
     on_progress: OnProgress | None = None,
-    progress_bar: bool = False,
+    progress_bar: bool | None = None,
 ) -> RunResult:
     """The head trained on some structures, stopped by others and judged on a third set.
 
@@ -143,7 +110,7 @@ def train_run(
         seed: of the first parameters, of the order of batches and of the displacements of Reg-M.
         folder: holds `checkpoints/` and `logs/`.
         on_progress: called with epoch, last epoch and validation loss after each validation.
-        progress_bar: show Lightning's progress bar.
+        progress_bar: show a progress bar on standard error; None: when that is a terminal.
 
     Raises:
         DataError: projections and labels do not belong together, or the splits overlap or are empty.
@@ -160,9 +127,10 @@ def train_run(
         network = HeadNetwork(checked.model, *data.scaling(splits["train"]))
         module = HeadModule(network, checked, data[splits["train"]], seed, run)
         linear = {name: evaluate(module, data, index) for name, index in splits.items()}
+        shown = sys.stderr.isatty() if progress_bar is None else progress_bar
         start = _validation_loss(module, data, splits["validation"])
-        record = _Record(start, module.state_dict(), on_progress)
-        trainer, stopping = _trainer(checked, folder, record, progress_bar=progress_bar)
+        record = Record(start, module.state_dict(), on_progress)
+        trainer, stopping = _trainer(checked, folder, record, progress_bar=shown)
         resumed = _resumable(folder / CHECKPOINT, run)
         if resumed is None:
             for stale in ("checkpoints", "logs"):
@@ -232,7 +200,7 @@ def _check_splits(splits: dict[str, IntArray], size: int) -> None:
 
 
 def _trainer(
-    config: TrainConfig, folder: Path, record: _Record, *, progress_bar: bool
+    config: TrainConfig, folder: Path, record: Record, *, progress_bar: bool
 ) -> tuple[pl.Trainer, EarlyStopping]:
     """The Lightning trainer of a run, and its early stopping."""
     every = min(config.trainer.validate_every, config.trainer.max_epochs)
@@ -246,7 +214,7 @@ def _trainer(
     )
     callbacks: list[Callback] = [record, stopping, keeping]
     if progress_bar:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
+        callbacks.append(EpochBar())
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=1,
@@ -262,7 +230,7 @@ def _trainer(
         deterministic=True,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        enable_progress_bar=progress_bar,
+        enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=folder,
@@ -279,7 +247,7 @@ def _resumable(path: Path, run: str) -> Path | None:
     return path if isinstance(content, dict) and content.get(RUN_KEY) == run else None
 
 
-def _stop_reason(trainer: pl.Trainer, stopping: EarlyStopping, record: _Record) -> str:
+def _stop_reason(trainer: pl.Trainer, stopping: EarlyStopping, record: Record) -> str:
     if not np.isfinite(record.rows[-1][2]):
         return "not_finite"
     return "patience" if stopping.stopped_epoch and trainer.should_stop else "max_epochs"

@@ -120,8 +120,8 @@ def _obstacles(needs: Sequence[Need], checks: Sequence[Check]) -> list[str]:
 def _outside(domain: Domain) -> list[dict[str, str]]:
     """Uses that the data forbid, whatever the checks say."""
     missing = [words for family, words in UNSAMPLED.items() if family not in domain.families]
-    found = [{"use": words, "why": "no such structure is in the training data"} for words in missing]
     ranges = [
+        (", ".join(missing), "no such structure is in the training data"),
         (f"elements other than {', '.join(domain.species)}", "the potential has no parameters for them"),
         (
             f"temperatures above {domain.max_temperature_k:.0f} K",
@@ -136,14 +136,14 @@ def _outside(domain: Domain) -> list[dict[str, str]]:
             "the shortest in the training data; below it the repulsion is a guess",
         ),
     ]
-    return found + [{"use": use, "why": why} for use, why in ranges]
+    return [{"use": use, "why": why} for use, why in ranges if use]
 
 
 def verdict(checks: Sequence[Check], *, use: str, domain: Domain) -> dict[str, Any]:
     """What the potential may be used for, as a plain dict for the evidence.
 
-    Keys: `use`, `usable` (the stated use), `usable_for` and `not_usable_for` (lists of {use, why}), `summary`, `passed`,
-    `failed`, `not_applicable` (counts) and `failures` (names of failed checks).
+    Keys: `use`, `usable` (the stated use), `usable_for` and `not_usable_for` (lists of {use, why}), `summary`,
+    `passed`, `failed`, `not_applicable` (counts) and `failures` (names of failed checks).
 
     Args:
         checks: all checks of the study: labels, accuracy, symmetry, derivatives, properties.

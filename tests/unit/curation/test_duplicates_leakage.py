@@ -1,5 +1,7 @@
 """Planted copies are caught in the descriptors of real cells; fresh structures are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,13 @@ def test_rotated_and_translated_copies_are_duplicates_and_the_first_is_kept(
 
 def test_identical_structures_alone_are_duplicates(copper_frames, describe_cells):
     assert [d.id for d in duplicates(describe_cells([copper_frames[0]] * 3), 1e-4)] == ["t0", "t0"]
+
+
+def test_a_structure_near_a_dropped_copy_but_not_near_the_kept_one_stays(make_design):
+    design = make_design(structures=4, functions=1, n_atoms=(1,))
+    line = np.array([[0.0], [0.8], [1.6], [1000.0]])
+    design = replace(design, energy=line)
+    assert [decision.id for decision in duplicates(design, 1.0 / line.std())] == ["s1"]
 
 
 def test_a_rattled_copy_leaks_and_a_fresh_structure_does_not(copper_frames, describe_cells, label_copper, make_copper):

@@ -33,7 +33,7 @@ def test_an_atom_too_close_to_its_own_image_is_found():
 
 
 def test_each_pair_is_judged_by_its_own_radii():
-    bond = [[0, 0, 0], [0, 0, 1.1]]
+    bond = [[0, 0, 0], [0, 0, 0.8]]
     assert too_short([labelled("CH", bond, symbols="CH")], 0.6) == []
     assert [decision.id for decision in too_short([labelled("SiSi", bond, symbols="SiSi")], 0.6)] == ["SiSi"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+
 from pesforge.dft.engines import Label
 from pesforge.dft.failures import CRASH, NON_FINITE, SCF, TIMEOUT, TOO_CLOSE, time_limit
 from pesforge.dft.labelling import LABEL_KEY, Journal, attach, check_one_settings, label_batch
@@ -56,7 +57,7 @@ class ToyEngine:
 def frame(name, fault="", shift=0.0):
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0, 0] += 0.1 + shift
-    atoms.info = {ID: name, "family": "thermal", "group": name, "fault": fault}
+    atoms.info = {ID: name, "family": "thermal", "group": name} | ({"fault": fault} if fault else {})
     return atoms
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from ase.build import bulk
+
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import DataError
 from pesforge.fields import REFERENCE_CELL
@@ -30,6 +31,11 @@ def test_mesh_follows_each_reciprocal_vector_of_a_skew_cell():
     assert spacing(expected / 3 * 1.001).mesh(cell) == (3, 3, 3)
     assert spacing(expected / 3 * 0.999).mesh(cell) == (4, 4, 4)
     assert spacing(0.5).mesh(np.diag([3.0, 6.0, 12.0]), (True, True, False)) == (5, 3, 1)
+    hexagonal = bulk("Mg", "hcp", a=3.2, c=5.2).cell
+    lengths = 2 * np.pi * hexagonal.reciprocal().lengths()
+    assert spacing(0.1).mesh(hexagonal.array) == tuple(np.ceil(lengths / 0.1).astype(int)) == (23, 23, 13)
+    monoclinic = np.array([[3.0, 0, 0], [0, 4, 0], [2.5, 0, 5]])
+    assert spacing(0.1).mesh(monoclinic) == (24, 16, 13)
 
 
 def test_a_strained_structure_keeps_the_mesh_of_its_reference_cell():

@@ -31,7 +31,13 @@ def all_checks(force_rmse: float = 0.022) -> list[Check]:
         )
     checks.append(
         relative(
-            "optical phonon at Γ", "phonon", 15.31, reference=15.09, tolerance_percent=3, unit="THz", meaning="curvature"
+            "optical phonon at Γ",
+            "phonon",
+            15.31,
+            reference=15.09,
+            tolerance_percent=3,
+            unit="THz",
+            meaning="curvature",
         )
     )
     return checks
@@ -252,7 +258,12 @@ def make_evidence(checks: list[Check] | None = None) -> dict[str, Any]:
         "by_family": family_errors(0.97),
         "by_force": [
             {"force_min_ev_per_ang": a, "force_max_ev_per_ang": b, "count": n, "force_rmse_ev_per_ang": e}
-            for a, b, n, e in ((0.0, 0.5, 131, 0.014), (0.5, 1.0, 117, 0.019), (1.0, 2.0, 98, 0.025), (2.0, None, 70, 0.037))
+            for a, b, n, e in (
+                (0.0, 0.5, 131, 0.014),
+                (0.5, 1.0, 117, 0.019),
+                (1.0, 2.0, 98, 0.025),
+                (2.0, None, 70, 0.037),
+            )
         ],
         "worst": [
             {

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from numba.core.dispatcher import Dispatcher
 
 from pesforge.errors import DataError, SettingsError
 from pesforge.io import canonical_json
+from pesforge.representations import kernels, row_kernels
 from pesforge.representations.ace import AceBasis
 
 BASIS = AceBasis(("Na", "Cl"), 4.0, (4, 5, 5, 5), (0, 3, 2, 2), 1.0)
@@ -94,6 +96,14 @@ def test_arguments_that_describe_no_basis_are_refused(changes):
     AceBasis(**valid)
     with pytest.raises(SettingsError):
         AceBasis(**(valid | changes))
+
+
+@pytest.mark.parametrize("module", [kernels, row_kernels])
+def test_no_kernel_calls_one_of_another_file(module):
+    """A cached caller would keep the old callee after a change of the other file."""
+    compiled = [value for value in vars(module).values() if isinstance(value, Dispatcher)]
+    assert len(compiled) > 5
+    assert {function.py_func.__module__ for function in compiled} == {module.__name__}
 
 
 def test_import_brings_no_torch():

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from pesforge.errors import DataError
-from pesforge.representations.neighbours import SHARED_COLUMNS, find_neighbours
+from pesforge.representations.neighbours import find_neighbours
 
 
 def structure(seed, pbc):
@@ -40,10 +40,17 @@ def test_segments_and_columns_describe_the_merged_edges():
         assert np.all(found.centre[pairs] == i)
         assert np.all(species[found.neighbour[pairs]] == z)
         assert edges.tolist() == sorted(set(found.neighbour[pairs].tolist()) - {i})
-        for neighbour, column in zip(found.neighbour[pairs], found.column[pairs], strict=True):
-            assert column == (0 if neighbour == i else SHARED_COLUMNS + 3 * edges.tolist().index(neighbour))
+        for neighbour, position in zip(found.neighbour[pairs], found.edge_position[pairs], strict=True):
+            assert position == (-1 if neighbour == i else edges.tolist().index(neighbour))
     assert found.segment_pairs[-1] == len(found.centre)
     assert found.segment_edges[-1] == found.n_edges
+
+
+def test_edges_of_consecutive_centres_to_one_neighbour_are_not_merged():
+    atoms = Atoms("H3", positions=[(-2, 0, 0), (2, 0, 0), (0, 0, 0)])
+    found = find_neighbours(atoms, np.zeros(3, dtype=int), n_species=1, cutoff_ang=3.0)
+    assert found.edge_neighbour.tolist() == [2, 2, 0, 1]
+    assert found.segment_edges.tolist() == [0, 1, 2, 4]
 
 
 def test_an_isolated_atom_has_no_pairs():

@@ -88,7 +88,7 @@ def test_forces_with_the_invariants_of_a_compound_are_finite_differences(small_c
     atoms.rattle(0.1, seed=1)
     basis = AceBasis(species=("S", "Zn"), cutoff_ang=4.0, max_degree=(6, 4), l_max=(0, 2), l_weight=1.0)
     rng = np.random.default_rng(0)
-    matrix = rng.normal(size=(2 * basis.n_functions, P + 1)) / basis.n_functions
+    matrix = rng.normal(size=(basis.n_functions, P + 1)) / basis.n_functions
     network = random_network(small_config)
 
     def energy(frame: Atoms) -> float:

@@ -1,0 +1,126 @@
+"""A fitted potential and its ASE calculator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+
+from pesforge.errors import DataError
+from pesforge.potentials.head import NeuralHead
+from pesforge.representations.ace import AceBasis
+from pesforge.representations.arrays import FloatArray
+
+Kind = Literal["ace-linear", "ace-neural"]
+
+
+@dataclass(frozen=True)
+class Potential:
+    """E = Σ_i [ μ_{z_i} + c·B(i) + h(B(i) M − m) ], the last term for the kind `ace-neural` alone.
+
+    Attributes:
+        kind: `ace-linear` or `ace-neural`.
+        basis: K invariants per atom.
+        coefficients: c (K,) in eV.
+        zeros: μ per chemical symbol in eV, of the whole potential: `head.zeros` is not added to it.
+        head: h; None for a linear potential.
+        matrix: M (K, P); None for a linear potential.
+        offset: m (P,); None for a linear potential.
+
+    Raises:
+        DataError: the parts do not fit together.
+    """
+
+    kind: Kind
+    basis: AceBasis
+    coefficients: FloatArray
+    zeros: Mapping[str, float]
+    head: NeuralHead | None = None
+    matrix: FloatArray | None = None
+    offset: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        functions = self.basis.n_functions
+        if self.coefficients.shape != (functions,):
+            raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
+        if set(self.zeros) != set(self.basis.species):
+            raise DataError(f"energy zeros are of {sorted(self.zeros)}, the basis is of {sorted(self.basis.species)}.")
+        parts = (self.head, self.matrix, self.offset)
+        if self.kind == "ace-linear":
+            if any(part is not None for part in parts):
+                raise DataError("a linear potential has no head, matrix or offset.")
+        elif self.kind == "ace-neural":
+            if self.head is None or self.matrix is None or self.offset is None:
+                raise DataError("a neural potential needs a head, a matrix and an offset.")
+            inputs = len(self.head.mean)
+            if self.matrix.shape != (functions, inputs) or self.offset.shape != (inputs,):
+                raise DataError(
+                    f"matrix {self.matrix.shape} and offset {self.offset.shape} do not map {functions} functions to "
+                    f"the {inputs} inputs of the head."
+                )
+        else:
+            raise DataError(f"kind {self.kind!r} is not known; it is ace-linear or ace-neural.")
+
+    def atom_gradient(self, invariants: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Energies of atoms (n,) in eV without their zeros, and the derivatives (n, K) by the invariants (n, K)."""
+        energies = invariants @ self.coefficients
+        slopes = np.tile(self.coefficients, (len(invariants), 1))
+        if self.head is None or self.matrix is None or self.offset is None:
+            return energies, slopes
+        correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
+        return energies + correction, slopes + gradient @ self.matrix.T
+
+    def evaluate(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å, and stress (6,) in eV/Å³, NaN without a periodic cell.
+
+        Raises:
+            DataError: an element has no parameters, or atoms coincide.
+        """
+        missing = sorted(set(atoms.get_chemical_symbols()) - set(self.zeros))
+        if missing:
+            raise DataError(
+                f"The potential has no parameters for {', '.join(missing)}; it is made for "
+                f"{', '.join(self.basis.species)}. Train a potential whose study holds these elements."
+            )
+        energies, forces, stress = self.basis.evaluate(atoms, self.atom_gradient)
+        return energies + np.array([self.zeros[symbol] for symbol in atoms.get_chemical_symbols()]), forces, stress
+
+
+class PesforgeCalculator(Calculator):
+    """ASE calculator of a potential.
+
+    Args:
+        potential: the potential.
+        metadata: what `model.json` says about its origin, kept for the user.
+    """
+
+    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
+
+    def __init__(self, potential: Potential, metadata: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.potential = potential
+        self.metadata = dict(metadata or {})
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Fill `results`.
+
+        Raises:
+            DataError: an element has no parameters, or atoms coincide.
+            PropertyNotImplementedError: the stress of a structure without a periodic cell is asked for.
+        """
+        super().calculate(atoms, properties, system_changes)
+        assert isinstance(self.atoms, Atoms)
+        energies, forces, stress = self.potential.evaluate(self.atoms)
+        total = float(energies.sum())
+        self.results = {"energy": total, "free_energy": total, "energies": energies, "forces": forces}
+        if np.isfinite(stress).all():
+            self.results["stress"] = stress
+        elif "stress" in properties:
+            raise PropertyNotImplementedError("stress needs a cell that is periodic in three directions")

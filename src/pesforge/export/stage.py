@@ -1,0 +1,136 @@
+"""The end of the stage `choose`: how the chosen potential fails where it was held out, and the folder to take away."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pesforge.export.potential_folder import save_potential
+from pesforge.io import read_json
+from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.linear import LinearProblem
+from pesforge.potentials.normal import Weights
+from pesforge.provenance import fingerprint, versions
+from pesforge.representations.ace import AceBasis
+from pesforge.representations.arrays import FloatArray
+from pesforge.representations.design import Design
+from pesforge.settings import Crossvalidate
+from pesforge.training.judge import judge, pooled_residuals
+from pesforge.training.stages import fit_linear, split_of
+
+CODE = ("representations", "potentials", "export")
+
+
+def _weights(choice: Mapping[str, Any]) -> Weights:
+    weights = choice["weights"]
+    return Weights(energy=weights["w_energy"], force=weights["w_force"], stress=weights["w_stress"])
+
+
+def held_out_of(
+    *,
+    design: Design,
+    basis: AceBasis,
+    choice: Mapping[str, Any],
+    point: Mapping[str, Any],
+    model: Crossvalidate,
+    runs: Sequence[Path],
+) -> dict[str, Any]:
+    """Held-out errors of the chosen potential: leave-one-structure-out when it is linear, else the folds of its seeds.
+
+    Args:
+        design: curated structures.
+        basis: the largest basis.
+        choice: chosen candidate.
+        point: basis size and α that cross-validation chose.
+        model: prior of the linear potential.
+        runs: folders of the candidate's runs, one per seed.
+    """
+    if choice["kind"] == "linear":
+        problem = LinearProblem(design, prior_power=model.prior_power)
+        columns = basis.subset_mask(point["degree_reduction"])
+        found = problem.leave_out(_weights(choice), point["alpha"], design.ids, columns)
+        return judge(design, np.arange(len(design.ids)), found, "leave-one-structure-out, exact")
+    structures, found = pooled_residuals([run / "residuals.npz" for run in runs])
+    return judge(design, structures, found, f"groups held out in {len(runs)} of the folds")
+
+
+def take_away(
+    folder: Path,
+    *,
+    design: Design,
+    basis: AceBasis,
+    choice: Mapping[str, Any],
+    point: Mapping[str, Any],
+    model: Crossvalidate,
+    runs: Sequence[Path],
+    config: Mapping[str, Any],
+    folds: int,
+    study_seed: int,
+    matrix: FloatArray,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write the chosen potential into `folder`.
+
+    A linear potential is fitted to all curated structures. A neural one is the run with the smallest validation loss,
+    on the linear potential of the structures that this run has seen: what is shipped is what was judged.
+
+    Args:
+        folder: place of the potential.
+        design, basis, choice, point, model, runs: as for `held_out_of`.
+        config: composed training configuration of the chosen run.
+        folds: folds of the sweep.
+        study_seed: seed of the study.
+        matrix: projections (K, P) that a head sees.
+        metadata: origin, for `model.json` and the model card.
+    """
+    columns = basis.subset_mask(point["degree_reduction"])
+    known = {
+        **metadata,
+        "data": {
+            "labels": len(design.ids),
+            "atoms": int(design.n_atoms.sum()),
+            "families": ", ".join(dict.fromkeys(design.families)),
+        },
+        "method": {
+            "candidate": choice["name"],
+            "functions": point["n_functions"],
+            "alpha": point["alpha"],
+            **choice["weights"],
+        },
+        "code": {part: fingerprint(part) for part in CODE},
+        "versions": versions(),
+    }
+    if choice["kind"] == "linear":
+        problem = LinearProblem(design, prior_power=model.prior_power)
+        fit = problem.fit(_weights(choice), point["alpha"], columns)
+        save_potential(
+            folder,
+            kind="ace-linear",
+            basis=basis.reduced(point["degree_reduction"]),
+            coefficients=fit.coefficients[columns],
+            zeros=dict(zip(basis.species, fit.zeros.tolist(), strict=True)),
+            metadata=known,
+        )
+        return
+    losses = [min(row["validation_loss"] for row in read_json(run / "metrics.json")["history"]) for run in runs]
+    best = losses.index(min(losses))
+    split = split_of(
+        design,
+        folds=folds,
+        seed=best,
+        study_seed=study_seed,
+        validation_fraction=config["trainer"]["validation_fraction"],
+    )
+    head = NeuralHead.load(runs[best])
+    fit, _ = fit_linear(design, split.seen, _weights(choice), model=model, alpha=point["alpha"], columns=columns)
+    save_potential(
+        folder,
+        kind="ace-neural",
+        basis=basis,
+        coefficients=fit.coefficients,
+        zeros=dict(zip(basis.species, (fit.zeros + head.zeros).tolist(), strict=True)),
+        head=head,
+        matrix=matrix,
+        metadata=known,
+    )

@@ -1,0 +1,94 @@
+"""The verdict: a failed or missing check forbids the uses that rest on it, and no others."""
+
+from dataclasses import replace
+
+import pytest
+
+from pesforge.validation.check import absolute, not_applicable
+from pesforge.validation.verdict import WORDS, Domain, verdict
+
+DOMAIN = Domain(("Si",), ("thermal", "strain"), 1200.0, 0.03, 2.05)
+GROUPS = (
+    ("force of the labels", "labels"),
+    ("rotation: energy", "symmetry"),
+    ("force against finite difference", "derivatives"),
+    ("energy RMSE", "accuracy"),
+    ("force RMSE", "accuracy"),
+    ("stress RMSE", "accuracy"),
+    ("bulk modulus", "eos"),
+    ("C44", "elastic"),
+    ("optical phonon", "phonon"),
+)
+
+
+def checks(*failing):
+    return [
+        absolute(name, group, 7.0 if name in failing else 0.5, tolerance=1.0, unit="eV/Å", meaning="m")
+        for name, group in GROUPS
+    ]
+
+
+def allowed(found):
+    names = {words: name for name, words in WORDS.items()}
+    return {names[item["use"]] for item in found["usable_for"]}
+
+
+def test_everything_within_tolerance_allows_every_use():
+    found = verdict(checks(), use="balanced", domain=DOMAIN)
+    assert found["usable"]
+    assert allowed(found) == set(WORDS)
+    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (9, 0, 0, [])
+    assert "may be used" in found["summary"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "forbidden"),
+    [
+        ("energy RMSE", {"balanced", "phase_diagram"}),
+        ("force RMSE", {"balanced", "relaxation", "vibrations"}),
+        ("stress RMSE", {"balanced", "elastic"}),
+        ("bulk modulus", {"phase_diagram", "elastic"}),
+        ("C44", {"elastic"}),
+        ("optical phonon", {"vibrations"}),
+        ("force of the labels", set(WORDS)),
+        ("rotation: energy", set(WORDS)),
+        ("force against finite difference", set(WORDS)),
+    ],
+)
+def test_a_failed_check_forbids_what_rests_on_it(failing, forbidden):
+    for use in WORDS:
+        found = verdict(checks(failing), use=use, domain=DOMAIN)
+        assert allowed(found) == set(WORDS) - forbidden
+        assert found["usable"] is (use not in forbidden)
+        assert found["failures"] == [failing]
+        assert ("must not" in found["summary"]) is (use in forbidden)
+        if use in forbidden:
+            assert f"{failing}: off by 7 eV/Å, allowed 1 eV/Å" in found["summary"]
+
+
+@pytest.mark.parametrize("index", range(len(GROUPS)))
+def test_what_was_not_tested_is_not_allowed(index):
+    name, group = GROUPS[index]
+    missing = [check for check in checks() if check.name != name]
+    without = verdict(missing, use="balanced", domain=DOMAIN)
+    assert allowed(without) < set(WORDS)
+    assert "not tested" in " ".join(item["why"] for item in without["not_usable_for"])
+    inapplicable = [*missing, not_applicable(name, group, unit="eV/Å", meaning="m")]
+    found = verdict(inapplicable, use="balanced", domain=DOMAIN)
+    assert allowed(found) == allowed(without)
+    assert found["not_applicable"] == 1
+
+
+def test_unsampled_ground_is_never_usable():
+    found = verdict(checks(), use="balanced", domain=DOMAIN)
+    text = " ".join(item["use"] for item in found["not_usable_for"])
+    for words in ("free surfaces", "liquids", "other than Si", "above 1200 K", "±3.0 %", "below 2.05 Å"):
+        assert words in text
+    sampled = replace(DOMAIN, families=("thermal", "surface"))
+    text = " ".join(item["use"] for item in verdict(checks(), use="balanced", domain=sampled)["not_usable_for"])
+    assert "free surfaces" not in text
+
+
+def test_an_unknown_use_is_refused():
+    with pytest.raises(KeyError):
+        verdict(checks(), use="cooking", domain=DOMAIN)
