@@ -5,7 +5,6 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from planted import Broken, Numbered, Oriented, Pair, Swirling
 
 from pesforge.export import PesforgeCalculator, Potential
 from pesforge.representations.ace import AceBasis
@@ -37,9 +36,9 @@ def ace():
     return PesforgeCalculator(Potential("ace-linear", basis, coefficients, {"Si": -100.0, "C": -150.0}))
 
 
-def test_emt_and_a_pair_potential_pass():
+def test_emt_and_a_pair_potential_pass(planted):
     assert failed(EMT()) == set()
-    assert failed(Pair()) == set()
+    assert failed(planted.Pair()) == set()
 
 
 def test_ace_passes(ace, compound):
@@ -52,31 +51,31 @@ def test_ace_passes(ace, compound):
     assert np.abs(rattled.get_forces()).max() > 0.1
 
 
-def test_an_orientation_dependent_term_is_caught():
-    caught = failed(Oriented())
+def test_an_orientation_dependent_term_is_caught(planted):
+    caught = failed(planted.Oriented())
     assert {"rotation", "reflection", "net torque on a cluster, over its radius"} <= caught
     assert not caught & {"translation", "shuffled like atoms", "supercell 2×1×1", "other lattice vectors", "net force"}
 
 
-def test_an_index_dependent_term_is_caught():
-    caught = failed(Numbered())
+def test_an_index_dependent_term_is_caught(planted):
+    caught = failed(planted.Numbered())
     assert {"reversed like atoms", "cycled like atoms", "shuffled like atoms", "supercell 2×1×1"} <= caught
     assert not caught & {"rotation", "reflection", "translation", "other lattice vectors", "net force"}
 
 
-def test_a_force_without_balance_is_caught():
-    assert {"net force", "net torque on a cluster, over its radius", "translation"} <= failed(Swirling())
+def test_a_force_without_balance_is_caught(planted):
+    assert {"net force", "net torque on a cluster, over its radius", "translation"} <= failed(planted.Swirling())
 
 
-def test_forces_that_are_no_numbers_fail_everywhere():
-    checks = symmetry_checks(bulk("Cu", cubic=True), Broken(), tolerances=TOLERANCES, seed=1)
+def test_forces_that_are_no_numbers_fail_everywhere(planted):
+    checks = symmetry_checks(bulk("Cu", cubic=True), planted.Broken(), tolerances=TOLERANCES, seed=1)
     assert not any(check.passed for check in checks if check.name.endswith("forces") or "net" in check.name)
 
 
-def test_like_atoms_alone_change_places(compound):
+def test_like_atoms_alone_change_places(compound, planted):
     """Pair energies that differ by element survive, because silicon never takes the place of carbon."""
 
-    class ByElement(Pair):
+    class ByElement(planted.Pair):
         def weights(self, centre, neighbour, vector):
             numbers = self.atoms.numbers
             return 0.1 * (numbers[centre] + numbers[neighbour]), np.zeros_like(vector)
@@ -84,9 +83,9 @@ def test_like_atoms_alone_change_places(compound):
     assert failed(ByElement(), compound) == set()
 
 
-def test_a_cluster_has_no_periodic_checks():
+def test_a_cluster_has_no_periodic_checks(planted):
     cluster = Atoms("Cu3", positions=[[0, 0, 0], [2.5, 0, 0], [0.3, 2.4, 0.2]])
-    checks = symmetry_checks(cluster, Pair(), tolerances=TOLERANCES, seed=1)
+    checks = symmetry_checks(cluster, planted.Pair(), tolerances=TOLERANCES, seed=1)
     assert [check.name for check in checks if check.passed is None] == ["change of the periodic cell"]
     assert not any("lattice" in check.name or "supercell" in check.name for check in checks)
     assert all(check.passed is not False for check in checks)

@@ -40,7 +40,8 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~umask)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(retired)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

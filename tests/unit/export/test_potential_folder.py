@@ -105,7 +105,9 @@ def test_a_neural_potential_adds_the_head_of_its_projections(parts, basis, atoms
     invariants = basis.invariants(atoms)
     correction, _ = given["head"].energies_and_gradient(invariants @ given["matrix"] - given["offset"])
     zeros = np.array([ZEROS[symbol] for symbol in atoms.get_chemical_symbols()])
-    assert np.allclose(potential.evaluate(atoms)[0], zeros + invariants @ given["coefficients"] + correction, atol=1e-10)
+    assert np.allclose(
+        potential.evaluate(atoms)[0], zeros + invariants @ given["coefficients"] + correction, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("kind", ["ace-linear", "ace-neural"])

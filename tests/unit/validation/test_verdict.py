@@ -79,6 +79,13 @@ def test_what_was_not_tested_is_not_allowed(index):
     assert found["not_applicable"] == 1
 
 
+def test_an_inapplicable_check_beside_a_passed_one_forbids_nothing():
+    beside = [not_applicable("more", group, unit="eV", meaning="m") for group in ("symmetry", "eos", "phonon")]
+    found = verdict([*checks(), *beside], use="balanced", domain=DOMAIN)
+    assert allowed(found) == set(WORDS)
+    assert (found["failed"], found["not_applicable"]) == (0, 3)
+
+
 def test_unsampled_ground_is_never_usable():
     found = verdict(checks(), use="balanced", domain=DOMAIN)
     text = " ".join(item["use"] for item in found["not_usable_for"])

@@ -1,6 +1,9 @@
 """Calculators with one planted defect each: a pair potential with something wrong added."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
@@ -76,3 +79,10 @@ class Broken(Pair):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
         self.results["forces"] = np.full((len(self.atoms), 3), np.nan)
+
+
+@pytest.fixture(scope="session")
+def planted():
+    """The calculators above, by name."""
+    kinds = (Pair, Oriented, Numbered, Swirling, Scaled, Stressless, Broken)
+    return SimpleNamespace(**{kind.__name__: kind for kind in kinds})
