@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: run plan install test lint lock docs clean
 
 run: .venv/.installed
-	@$(BIN)/snakemake --config study="$(STUDY)" && $(BIN)/pesforge where "$(STUDY)"
+	@$(BIN)/pesforge run "$(STUDY)"
 
 plan: .venv/.installed
 	@$(BIN)/pesforge plan "$(STUDY)" && $(BIN)/snakemake --dry-run --quiet rules --config study="$(STUDY)"

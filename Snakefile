@@ -39,7 +39,3 @@ rule all:
 
 onstart:
     print(opening(STUDY), file=sys.stderr, flush=True)
-
-
-onsuccess:
-    print(closing(OUT), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Command line: what a study will cost, where its results are, and what every setting means."""
+"""Command line: run a study, say what it will cost and where its results are, and what every setting means."""
 
 import argparse
 import sys
@@ -18,6 +18,21 @@ def _plan(arguments: argparse.Namespace) -> str:
     from pesforge.study import load_study
 
     return plan_text(load_study(_study_path(arguments.study), Path("config/train")), Path("results"))
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    from pesforge.launch import run
+    from pesforge.study import load_study
+
+    study = load_study(_study_path(arguments.study), Path("config/train")).settings
+    page = Path("results") / study.name / "report" / "index.html"
+    before = page.stat().st_mtime_ns if page.is_file() else None
+    status = run(str(_study_path(arguments.study)))
+    if status:
+        raise PesforgeError(f"study {study.name} did not finish; the lines above say why. `make run` goes on from here.")
+    if before == page.stat().st_mtime_ns:
+        sys.stdout.write(f"study {study.name}: everything is up to date, nothing was computed\n")
+    return _where(arguments)
 
 
 def _where(arguments: argparse.Namespace) -> str:
@@ -45,10 +60,11 @@ def _example(arguments: argparse.Namespace) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status of the command line `pesforge plan | where | settings | example`."""
+    """Exit status of the command line `pesforge run | plan | where | settings | example`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, work, about in (
+        ("run", _run, "run a study to its report, or go on where an earlier run stopped"),
         ("plan", _plan, "say what a study will compute and about how long it takes"),
         ("where", _where, "say where the report and the potential of a study are"),
         ("settings", _settings, "write the meaning of every setting (Markdown)"),

@@ -15,7 +15,7 @@ from pesforge.study import LoadedStudy
 
 CONVERGENCE_CELLS = 3
 REFERENCE_CELLS = 20
-"""Rough number of symmetric cells of all other reference calculations (elastic constants, k_eff, finite differences)."""
+"""Rough number of other symmetric cells: elastic constants, k_eff, finite differences."""
 SYMMETRY_SAVING = 0.35
 """Rough cost of a symmetric cell over that of a rattled one."""
 

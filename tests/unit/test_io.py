@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -12,11 +10,16 @@ from pesforge.io import atomic_path, canonical_json, read_frames, read_json, wri
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "value.json"
     write_json(target, {"old": 1})
-    with pytest.raises(RuntimeError, match="stop"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("stop")
+
+    def torn():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        torn()
     assert read_json(target) == {"old": 1}
-    assert os.listdir(tmp_path) == ["value.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["value.json"]
 
 
 def test_canonical_json_ignores_the_order_of_keys_and_numpy_types():

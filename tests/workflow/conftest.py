@@ -69,6 +69,12 @@ def clone(root: Path) -> Clone:
     return Clone(root)
 
 
+@pytest.fixture
+def make_clone():
+    """The function that copies the repository into a folder."""
+    return clone
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Clone:
     """The tiny study, run once to its report without any disturbance."""

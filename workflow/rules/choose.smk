@@ -3,21 +3,23 @@
 
 rule choose_potential:
     input:
-        metrics=expand(f"{OUT}/train/{{run}}/seed_{{seed}}/metrics.json", run=RUNS, seed=SEEDS),
+        metrics=expand(
+            f"{OUT}/train/{{run}}/seed_{{seed}}/metrics.json", run=RUNS, seed=SEEDS
+        ),
     output:
         choice=f"{OUT}/choose/choice.json",
         evidence=f"{OUT}/evidence/choose.json",
         training=f"{OUT}/evidence/train.json",
-    params:
-        use=STUDY.choose.use,
-        code=fingerprint("training/pareto"),
     log:
         f"{OUT}/logs/choose_potential.log",
     benchmark:
         f"{OUT}/benchmarks/choose/choose_potential.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        use=STUDY.choose.use,
+        code=fingerprint("training/pareto"),
     script:
         "../scripts/choose_potential.py"
 
@@ -26,7 +28,6 @@ rule export_potential:
     input:
         choice=rules.choose_potential.output.choice,
         runs=rules.choose_potential.input.metrics,
-        frames=rules.audit_dataset.output.frames,
         design=rules.audit_dataset.output.design,
         basis=rules.describe_structures.output.basis,
         projector=rules.project_invariants.output.projector,
@@ -37,21 +38,19 @@ rule export_potential:
         weights=f"{OUT}/potential/weights.safetensors",
         card=f"{OUT}/potential/MODEL_CARD.md",
         held_out=f"{OUT}/choose/held_out.json",
+    log:
+        f"{OUT}/logs/export_potential.log",
+    benchmark:
+        f"{OUT}/benchmarks/choose/export_potential.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         study=STUDY.name,
         crossvalidate=plain(STUDY.crossvalidate),
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
-        train=f"{OUT}/train",
-        seeds=SEEDS,
         runs=RUNS,
         code=fingerprint("export", "potentials", "representations"),
-    log:
-        f"{OUT}/logs/export_potential.log",
-    benchmark:
-        f"{OUT}/benchmarks/choose/export_potential.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 60
     script:
         "../scripts/export_potential.py"

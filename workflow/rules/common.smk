@@ -13,7 +13,12 @@ from pesforge.provenance import fingerprint
 from pesforge.structure import from_plain
 from pesforge.study import load_study
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+for variable in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+):
     os.environ[variable] = "1"
 
 
@@ -22,12 +27,18 @@ def study_file():
     given = [Path(file) for file in workflow.configfiles]
     named = config.get("study")
     if len(given) + (named is not None) > 1:
-        raise WorkflowError("name one study: either --config study=NAME or a single --configfile FILE")
+        raise WorkflowError(
+            "name one study: either --config study=NAME or a single --configfile FILE"
+        )
     if given:
         return given[0]
     name = str(named if named is not None else "config")
     direct = Path(name)
-    return direct if direct.suffix in {".yaml", ".yml"} else Path(workflow.basedir) / "config" / f"{name}.yaml"
+    return (
+        direct
+        if direct.suffix in {".yaml", ".yml"}
+        else Path(workflow.basedir) / "config" / f"{name}.yaml"
+    )
 
 
 def read_study():
@@ -46,7 +57,9 @@ def plain(section):
 def batches(study):
     """Names of the label batches; their number follows from the settings alone."""
     total = sum(study.sample.families.values())
-    return [f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))]
+    return [
+        f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))
+    ]
 
 
 def scanned_parameters(study):
@@ -57,13 +70,10 @@ def scanned_parameters(study):
 
 def opening(study):
     """One line at the start: what will be computed."""
-    families = ", ".join(f"{count} {family}" for family, count in study.sample.families.items())
+    families = ", ".join(
+        f"{count} {family}" for family, count in study.sample.families.items()
+    )
     return f"study {study.name}: {families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
-
-
-def closing(out):
-    """One line at the end: where the result is."""
-    return f"report: {out}/report/index.html\npotential: {out}/potential"
 
 
 LOADED = read_study()
@@ -74,6 +84,13 @@ SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 OUT = f"results/{STUDY.name}"
 STORE = f"{OUT}/store"
 DFT_CODE = fingerprint("dft/gpaw_engine", "dft/settings")
+CALCULATION = (
+    "dft/engines",
+    "dft/failures",
+    "dft/gpaw_engine",
+    "dft/settings",
+    "dft/store",
+)
 EVIDENCE = [
     f"{OUT}/evidence/{stage}.json"
     for stage in (

@@ -5,42 +5,44 @@ rule scan_parameter:
     output:
         scan=f"{OUT}/converge/{{parameter}}.json",
         curve=f"{OUT}/converge/{{parameter}}.csv",
+    log:
+        f"{OUT}/logs/scan_parameter.{{parameter}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/converge/scan_parameter.{{parameter}}.tsv"
+    priority: 100
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
         converge=plain(STUDY.converge),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint("dft"),
-    log:
-        f"{OUT}/logs/scan_parameter.{{parameter}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/converge/scan_parameter.{{parameter}}.tsv"
-    conda:
-        "../../envs/dft.yaml"
-    priority: 100
-    resources:
-        mem_mb=2000,
-        runtime=240,
+        code=fingerprint(*CALCULATION, "dft/convergence", "dft/scan"),
     script:
         "../scripts/scan_parameter.py"
 
 
 rule choose_settings:
     input:
-        scans=expand(f"{OUT}/converge/{{parameter}}.json", parameter=scanned_parameters(STUDY)),
+        scans=expand(
+            f"{OUT}/converge/{{parameter}}.json", parameter=scanned_parameters(STUDY)
+        ),
     output:
         settings=f"{OUT}/converge/settings.json",
-    params:
-        dft=plain(STUDY.dft),
-        code=fingerprint("dft/settings", "dft/convergence"),
     log:
         f"{OUT}/logs/choose_settings.log",
     benchmark:
         f"{OUT}/benchmarks/converge/choose_settings.tsv"
+    priority: 100
     conda:
         "../../envs/pipeline.yaml"
-    priority: 100
+    params:
+        dft=plain(STUDY.dft),
+        code=fingerprint("dft/settings", "dft/convergence"),
     script:
         "../scripts/choose_settings.py"
 
@@ -51,14 +53,6 @@ rule check_derivatives:
         scans=rules.choose_settings.input.scans,
     output:
         evidence=f"{OUT}/evidence/converge.json",
-    params:
-        parent=PARENT,
-        dft=plain(STUDY.dft),
-        converge=plain(STUDY.converge),
-        tolerances=plain(STUDY.validate_.tolerances),
-        store=STORE,
-        store_code=DFT_CODE,
-        code=fingerprint("dft"),
     log:
         f"{OUT}/logs/check_derivatives.log",
     benchmark:
@@ -68,5 +62,13 @@ rule check_derivatives:
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        converge=plain(STUDY.converge),
+        tolerances=plain(STUDY.validate_.tolerances),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint(*CALCULATION, "dft/consistency", "dft/convergence"),
     script:
         "../scripts/check_derivatives.py"

@@ -8,15 +8,15 @@ rule crossvalidate_linear:
     output:
         evidence=f"{OUT}/evidence/crossvalidate.json",
         curve=f"{OUT}/crossvalidate/grid.csv",
-    params:
-        crossvalidate=plain(STUDY.crossvalidate),
-        code=fingerprint("potentials/linear", "training/crossvalidate", "metrics"),
     log:
         f"{OUT}/logs/crossvalidate_linear.log",
     benchmark:
         f"{OUT}/benchmarks/crossvalidate/crossvalidate_linear.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        crossvalidate=plain(STUDY.crossvalidate),
+        code=fingerprint("potentials/linear", "training/crossvalidate", "metrics"),
     script:
         "../scripts/crossvalidate_linear.py"

@@ -7,16 +7,16 @@ rule filter_labels:
     output:
         frames=f"{OUT}/curate/filtered.extxyz",
         decisions=f"{OUT}/curate/filtered.json",
-    params:
-        curate=plain(STUDY.curate),
-        code=fingerprint("curation"),
     log:
         f"{OUT}/logs/filter_labels.log",
     benchmark:
         f"{OUT}/benchmarks/curate/filter_labels.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        curate=plain(STUDY.curate),
+        code=fingerprint("curation"),
     script:
         "../scripts/filter_labels.py"
 
@@ -31,6 +31,13 @@ rule audit_dataset:
         design=f"{OUT}/curate/design.npz",
         decisions=f"{OUT}/curate/decisions.csv",
         evidence=f"{OUT}/evidence/curate.json",
+    log:
+        f"{OUT}/logs/audit_dataset.log",
+    benchmark:
+        f"{OUT}/benchmarks/curate/audit_dataset.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         curate=plain(STUDY.curate),
         crossvalidate=plain(STUDY.crossvalidate),
@@ -38,12 +45,5 @@ rule audit_dataset:
         folds=STUDY.train.folds,
         seed=STUDY.seed,
         code=fingerprint("curation", "folds", "potentials/linear"),
-    log:
-        f"{OUT}/logs/audit_dataset.log",
-    benchmark:
-        f"{OUT}/benchmarks/curate/audit_dataset.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 60
     script:
         "../scripts/audit_dataset.py"

@@ -8,17 +8,17 @@ rule describe_structures:
         design=f"{OUT}/describe/design.npz",
         basis=f"{OUT}/describe/basis.json",
         evidence=f"{OUT}/evidence/describe.json",
-    params:
-        parent=PARENT,
-        describe=plain(STUDY.describe),
-        code=fingerprint("representations"),
     log:
         f"{OUT}/logs/describe_structures.log",
     benchmark:
         f"{OUT}/benchmarks/describe/describe_structures.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        parent=PARENT,
+        describe=plain(STUDY.describe),
+        code=fingerprint("representations"),
     script:
         "../scripts/describe_structures.py"
 
@@ -31,16 +31,16 @@ rule project_invariants:
     output:
         projections=f"{OUT}/describe/projections.npz",
         projector=f"{OUT}/describe/projector.npz",
-    params:
-        projections=STUDY.describe.projections,
-        prior_power=STUDY.crossvalidate.prior_power,
-        code=fingerprint("representations"),
     log:
         f"{OUT}/logs/project_invariants.log",
     benchmark:
         f"{OUT}/benchmarks/describe/project_invariants.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        projections=STUDY.describe.projections,
+        prior_power=STUDY.crossvalidate.prior_power,
+        code=fingerprint("representations"),
     script:
         "../scripts/project_invariants.py"

@@ -8,6 +8,16 @@ rule label_batch:
     output:
         labels=f"{OUT}/label/batches/{{batch}}.extxyz",
         failures=f"{OUT}/label/batches/{{batch}}.failures.json",
+    log:
+        f"{OUT}/logs/label_batch.{{batch}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/label/label_batch.{{batch}}.tsv"
+    priority: 50
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=720,
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
@@ -15,17 +25,7 @@ rule label_batch:
         journals=f"{OUT}/label/journal",
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint("dft"),
-    log:
-        f"{OUT}/logs/label_batch.{{batch}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/label/label_batch.{{batch}}.tsv"
-    conda:
-        "../../envs/dft.yaml"
-    priority: 50
-    resources:
-        mem_mb=2000,
-        runtime=720,
+        code=fingerprint(*CALCULATION, "dft/labelling"),
     script:
         "../scripts/label_batch.py"
 
@@ -33,20 +33,22 @@ rule label_batch:
 rule gather_labels:
     input:
         labels=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=batches(STUDY)),
-        failures=expand(f"{OUT}/label/batches/{{batch}}.failures.json", batch=batches(STUDY)),
+        failures=expand(
+            f"{OUT}/label/batches/{{batch}}.failures.json", batch=batches(STUDY)
+        ),
         stiffness=rules.measure_stiffness.output.stiffness,
     output:
         labels=f"{OUT}/label/labels.extxyz",
         evidence=f"{OUT}/evidence/label.json",
-    params:
-        parent=PARENT,
-        code=fingerprint("dft/labelling", "sampling"),
     log:
         f"{OUT}/logs/gather_labels.log",
     benchmark:
         f"{OUT}/benchmarks/label/gather_labels.tsv"
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        parent=PARENT,
+        code=fingerprint("dft/labelling", "sampling"),
     script:
         "../scripts/gather_labels.py"

@@ -4,11 +4,20 @@
 rule gather_provenance:
     input:
         settings=rules.choose_settings.output.settings,
-        evidence=[path for path in EVIDENCE if not path.endswith(("provenance.json", "cost.json"))],
+        evidence=[
+            path
+            for path in EVIDENCE
+            if not path.endswith(("provenance.json", "cost.json"))
+        ],
         card=rules.export_potential.output.card,
     output:
         provenance=f"{OUT}/evidence/provenance.json",
         cost=f"{OUT}/evidence/cost.json",
+    log:
+        f"{OUT}/logs/gather_provenance.log",
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         study=plain(STUDY),
         benchmarks=f"{OUT}/benchmarks",
@@ -17,11 +26,6 @@ rule gather_provenance:
         code=fingerprint("provenance"),
         package=fingerprint(""),
         formula=from_plain(PARENT).get_chemical_formula(),
-    log:
-        f"{OUT}/logs/gather_provenance.log",
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 60
     script:
         "../scripts/gather_provenance.py"
 
@@ -30,13 +34,17 @@ rule render_report:
     input:
         evidence=EVIDENCE,
     output:
-        page=report(f"{OUT}/report/index.html", caption="../report/index.rst", category="Report"),
-    params:
-        code=fingerprint("report"),
+        page=report(
+            f"{OUT}/report/index.html",
+            caption="../report/index.rst",
+            category="Report",
+        ),
     log:
         f"{OUT}/logs/render_report.log",
+    priority: 60
     conda:
         "../../envs/pipeline.yaml"
-    priority: 60
+    params:
+        code=fingerprint("report"),
     script:
         "../scripts/render_report.py"

@@ -6,23 +6,23 @@ rule measure_stiffness:
         settings=rules.choose_settings.output.settings,
     output:
         stiffness=f"{OUT}/sample/stiffness.json",
+    log:
+        f"{OUT}/logs/measure_stiffness.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/measure_stiffness.tsv"
+    priority: 100
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
         displacement=STUDY.sample.stiffness_displacement_ang,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint("dft", "validation/phonon"),
-    log:
-        f"{OUT}/logs/measure_stiffness.log",
-    benchmark:
-        f"{OUT}/benchmarks/sample/measure_stiffness.tsv"
-    conda:
-        "../../envs/dft.yaml"
-    priority: 100
-    resources:
-        mem_mb=2000,
-        runtime=240,
+        code=fingerprint(*CALCULATION, "validation/phonon", "validation/spacegroup"),
     script:
         "../scripts/measure_stiffness.py"
 
@@ -32,18 +32,18 @@ rule sample_family:
         stiffness=rules.measure_stiffness.output.stiffness,
     output:
         frames=f"{OUT}/sample/{{family}}.extxyz",
+    log:
+        f"{OUT}/logs/sample_family.{{family}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/sample_family.{{family}}.tsv"
+    priority: 90
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
         settings=lambda wildcards: plain(getattr(STUDY.sample, wildcards.family)),
         seed=STUDY.seed,
         code=fingerprint("sampling"),
-    log:
-        f"{OUT}/logs/sample_family.{{family}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/sample/sample_family.{{family}}.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 90
     script:
         "../scripts/sample_family.py"
 
@@ -55,15 +55,15 @@ rule gather_pool:
     output:
         pool=f"{OUT}/sample/pool.extxyz",
         evidence=f"{OUT}/evidence/sample.json",
-    params:
-        parent=PARENT,
-        code=fingerprint("sampling"),
     log:
         f"{OUT}/logs/gather_pool.log",
     benchmark:
         f"{OUT}/benchmarks/sample/gather_pool.tsv"
+    priority: 90
     conda:
         "../../envs/pipeline.yaml"
-    priority: 90
+    params:
+        parent=PARENT,
+        code=fingerprint("sampling"),
     script:
         "../scripts/gather_pool.py"

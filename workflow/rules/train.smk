@@ -13,6 +13,16 @@ rule train_run:
         head_description=f"{OUT}/train/{{run}}/seed_{{seed}}/head.json",
         residuals=f"{OUT}/train/{{run}}/seed_{{seed}}/residuals.npz",
         history=f"{OUT}/train/{{run}}/seed_{{seed}}/history.csv",
+    log:
+        f"{OUT}/logs/train_run.{{run}}.seed_{{seed}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train/train_run.{{run}}.seed_{{seed}}.tsv"
+    priority: 40
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         config=lambda wildcards: RUNS[wildcards.run],
         crossvalidate=plain(STUDY.crossvalidate),
@@ -31,15 +41,5 @@ rule train_run:
             "potentials/linear",
             "folds",
         ),
-    log:
-        f"{OUT}/logs/train_run.{{run}}.seed_{{seed}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/train/train_run.{{run}}.seed_{{seed}}.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 40
-    resources:
-        mem_mb=3000,
-        runtime=120,
     script:
         "../scripts/train_run.py"

@@ -6,13 +6,6 @@ rule compute_eos:
         settings=rules.choose_settings.output.settings,
     output:
         reference=f"{OUT}/validate/eos.json",
-    params:
-        parent=PARENT,
-        dft=plain(STUDY.dft),
-        validate=plain(STUDY.validate_),
-        store=STORE,
-        store_code=DFT_CODE,
-        code=fingerprint("dft", "validation/eos"),
     log:
         f"{OUT}/logs/compute_eos.log",
     benchmark:
@@ -22,6 +15,13 @@ rule compute_eos:
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        validate=plain(STUDY.validate_),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint(*CALCULATION, "validation/eos"),
     script:
         "../scripts/compute_eos.py"
 
@@ -33,13 +33,6 @@ rule compute_elastic:
         stiffness=rules.measure_stiffness.output.stiffness,
     output:
         reference=f"{OUT}/validate/elastic.json",
-    params:
-        parent=PARENT,
-        dft=plain(STUDY.dft),
-        validate=plain(STUDY.validate_),
-        store=STORE,
-        store_code=DFT_CODE,
-        code=fingerprint("dft", "validation/elastic"),
     log:
         f"{OUT}/logs/compute_elastic.log",
     benchmark:
@@ -49,6 +42,15 @@ rule compute_elastic:
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        parent=PARENT,
+        dft=plain(STUDY.dft),
+        validate=plain(STUDY.validate_),
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint(
+            *CALCULATION, "validation/elastic", "validation/properties"
+        ),
     script:
         "../scripts/compute_elastic.py"
 
@@ -61,11 +63,17 @@ rule validate_potential:
         elastic=rules.compute_elastic.output.reference,
         stiffness=rules.measure_stiffness.output.stiffness,
         frames=rules.audit_dataset.output.frames,
-        crossvalidation=rules.crossvalidate_linear.output.evidence,
         convergence=rules.check_derivatives.output.evidence,
         held_out=rules.export_potential.output.held_out,
     output:
         evidence=f"{OUT}/evidence/validate.json",
+    log:
+        f"{OUT}/logs/validate_potential.log",
+    benchmark:
+        f"{OUT}/benchmarks/validate/validate_potential.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
         validate=plain(STUDY.validate_),
@@ -73,12 +81,5 @@ rule validate_potential:
         use=STUDY.choose.use,
         seed=STUDY.seed,
         code=fingerprint("validation", "export", "representations"),
-    log:
-        f"{OUT}/logs/validate_potential.log",
-    benchmark:
-        f"{OUT}/benchmarks/validate/validate_potential.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    priority: 60
     script:
         "../scripts/validate_potential.py"

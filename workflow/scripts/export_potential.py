@@ -20,7 +20,7 @@ def work(job):
         "choice": choice,
         "point": read_json(job.input.crossvalidation)["chosen"],
         "model": Crossvalidate.model_validate(params.crossvalidate),
-        "runs": [Path(params.train) / choice["run"] / f"seed_{seed}" for seed in params.seeds],
+        "runs": [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]],
     }
     held_out = held_out_of(**chosen)
     take_away(

@@ -56,7 +56,7 @@ def label_checks(
             reference=float(mean_stress),
             tolerance=tolerances.label_stress_gpa,
             unit="GPa",
-            meaning=f"central difference over ±{STRAIN:.1%} of length; the difference is the Pulay stress of the cutoff",
+            meaning=f"central difference over ±{STRAIN:.1%} of length; the rest is the Pulay stress of the cutoff",
         ),
     ]
 

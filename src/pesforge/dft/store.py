@@ -1,6 +1,8 @@
 """The label store: a label once computed is never computed again."""
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from pesforge.errors import DataError, LabelError, PesforgeError
 from pesforge.io import read_json, write_json
 from pesforge.provenance import digest
 
+LOCK_FILE = "locks"
+LOCK_DIGITS = 15
+"""Hexadecimal digits of a key that place its lock; 60 bits fit into a file offset."""
 POSITION_DECIMALS = 8
 CELL_DECIMALS = 10
 OnEvent = Callable[[dict[str, Any]], None]
@@ -66,6 +71,18 @@ class LabelStore:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: is not a label ({error!r}). Delete the file and run again.") from error
 
+    @contextmanager
+    def claim(self, key: str) -> Iterator[None]:
+        """Hold the right to compute a label; a second process that wants the same label waits here.
+
+        The lock is one byte of one file, at a place that follows from the key. The system gives it up when its process
+        ends in any way, so that a killed run leaves nothing behind.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / LOCK_FILE).open("a+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, int(key[:LOCK_DIGITS], 16))
+            yield
+
     def put(self, key: str, label: Label, settings: ReferenceSettings, mesh: Mesh) -> None:
         """Write a label; the file appears whole or not at all."""
         record = {"label": label.to_dict(), "settings": settings.to_dict(), "mesh": list(mesh), "code": self.code}
@@ -104,23 +121,25 @@ def calculate_or_recall(
     tell = on_event or (lambda event: None)
     mesh = settings.mesh_of(atoms) if mesh is None else mesh
     key = store.key(atoms, settings, mesh)
-    found = store.get(key)
-    if found is not None:
-        tell({"event": "recalled", "key": key})
-        return found
-    for attempt in range(1, max_attempts + 1):
-        tell({"event": "started", "key": key, "attempt": attempt})
-        try:
-            with time_limit(timeout_s):
-                label = _calculate(atoms, settings, mesh, engine, attempt)
-        except LabelError as error:
-            tell({"event": "failed", "key": key, "attempt": attempt, "reason": error.reason, "message": str(error)})
-            if attempt == max_attempts or error.reason not in REMEDIABLE:
-                raise
-        else:
-            store.put(key, label, settings, mesh)
-            tell({"event": "finished", "key": key, "attempt": attempt, "seconds": round(label.seconds, 3)})
-            return label
+    with store.claim(key):
+        found = store.get(key)
+        if found is not None:
+            tell({"event": "recalled", "key": key})
+            return found
+        for attempt in range(1, max_attempts + 1):
+            tell({"event": "started", "key": key, "attempt": attempt})
+            try:
+                with time_limit(timeout_s):
+                    label = _calculate(atoms, settings, mesh, engine, attempt)
+            except LabelError as error:
+                failed = {"event": "failed", "key": key, "attempt": attempt}
+                tell(failed | {"reason": error.reason, "message": str(error)})
+                if attempt == max_attempts or error.reason not in REMEDIABLE:
+                    raise
+            else:
+                store.put(key, label, settings, mesh)
+                tell({"event": "finished", "key": key, "attempt": attempt, "seconds": round(label.seconds, 3)})
+                return label
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

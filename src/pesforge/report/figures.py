@@ -108,9 +108,10 @@ def strain(sample: Row) -> str:
         for family, (color, marker) in style.items():
             first, second = present([row for row in sample["strain"] if row["family"] == family], "i1", "j2")
             if first:
-                panel.scatter(first, second, color=color, marker=marker, s=26, alpha=0.85, label=family)
+                scaled = [1e3 * value for value in second]
+                panel.scatter(first, scaled, color=color, marker=marker, s=26, alpha=0.85, label=family)
         panel.set_xlabel("I₁ (change of volume)")
-        panel.set_ylabel("J₂ (change of shape)")
+        panel.set_ylabel("10³ J₂ (change of shape)")
         svg.few_ticks(panel, 7)
         legend_below(figure, panel)
         return svg.to_svg(figure, "strain", "Strain invariants of every sampled structure")

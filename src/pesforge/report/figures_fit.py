@@ -120,7 +120,7 @@ def equation_of_state(evidence: Row) -> str:
     with svg.drawing("eos"):
         figure, axes = panels(2, 2.9)
         axes[0].plot(volume, dft, "o", color=svg.VERMILLION, label="DFT")
-        axes[0].plot(volume, potential, "-", color=svg.BLUE, label="potential")
+        axes[0].plot(volume, potential, "-s", color=svg.BLUE, label="potential")
         axes[0].set_ylabel("energy (eV/atom)")
         axes[1].axhline(0, color=svg.MUTED, linewidth=1)
         difference = [1000 * (found - wanted) for found, wanted in zip(potential, dft, strict=True)]

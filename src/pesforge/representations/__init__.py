@@ -1,7 +1,7 @@
 """Structure → numbers: the atomic cluster expansion, its design rows and its projections.
 
-Numba keys its cache on one file at a time. The compiled kernels therefore stand in a folder that is named by the code of
-the whole subpackage, so that a change in one file can never meet an old kernel of another.
+Numba keys its cache on one file at a time. The compiled kernels therefore stand in a folder that is named by the code
+of the whole subpackage, so that a change in one file can never meet an old kernel of another.
 """
 
 from pathlib import Path

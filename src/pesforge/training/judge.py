@@ -1,6 +1,7 @@
 """How the chosen potential fails on structures it has not seen: by family, by force, and the worst ones."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def judge(design: Design, structures: IntArray, found: Residuals, how: str) -> d
     magnitude = np.linalg.norm(part.y_forces.reshape(-1, 3), axis=1)
     per_atom = squares.reshape(-1, 3).mean(axis=1)
     bins = []
-    for low, high in zip(FORCE_EDGES[:-1], FORCE_EDGES[1:], strict=True):
+    for low, high in pairwise(FORCE_EDGES):
         inside = (magnitude >= low) & (magnitude < high)
         bins.append(
             {

@@ -1,6 +1,9 @@
 """Store, journal and batches, with an engine that fails on demand."""
 
 import json
+import select
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -217,3 +220,27 @@ def test_the_time_limit_interrupts_and_leaves_no_alarm_behind():
     with time_limit(0.05):
         pass
     time.sleep(0.1)
+
+
+def test_a_label_is_claimed_by_one_process_and_given_up_when_that_process_is_killed(tmp_path):
+    key = "0123456789abcdef" * 2
+    program = (
+        "import sys, time; from pathlib import Path; from pesforge.dft.store import LabelStore\n"
+        "with LabelStore(Path(sys.argv[1]), 'code').claim(sys.argv[2]):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), key], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    waiter = subprocess.Popen([sys.executable, "-c", program, str(tmp_path), key], stdout=subprocess.PIPE, text=True)
+    other = LabelStore(tmp_path, "code")
+    with other.claim("f" * 32):
+        pass
+    time.sleep(1.5)
+    assert waiter.stdout is not None
+    assert not select.select([waiter.stdout], [], [], 0)[0], "two processes hold the same label"
+    holder.kill()
+    assert waiter.stdout.readline() == "held\n"
+    waiter.kill()
+    for process in (holder, waiter):
+        process.communicate()

@@ -1,0 +1,49 @@
+"""Running a study: one run at a time in a folder, and a run that was killed goes on where it stopped."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pesforge.errors import PesforgeError
+
+STATE = Path(".snakemake")
+
+
+def _snakemake(arguments: Sequence[str], *, lock: int, quiet: bool = False) -> int:
+    """Exit status of Snakemake. It inherits the lock, which therefore lives as long as the run does."""
+    output = subprocess.DEVNULL if quiet else None
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    with subprocess.Popen(command, pass_fds=(lock,), stdout=output, stderr=output) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # Snakemake got the signal too; it ends its jobs and then itself
+
+
+def run(study: str, extra: Sequence[str] = ()) -> int:
+    """Exit status of a run of a study.
+
+    The lock belongs to this folder. Snakemake's own lock outlives a kill; it is taken away here when no run is alive.
+
+    Args:
+        study: name below config/ or path of a study file.
+        extra: further arguments for Snakemake.
+
+    Raises:
+        PesforgeError: another run is active in this folder.
+    """
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "pesforge.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PesforgeError("another run is active in this folder; wait for its end, or stop it first.") from error
+        chosen = ["--config", f"study={study}", *extra]
+        locks = STATE / "locks"
+        if locks.is_dir() and any(locks.iterdir()):
+            sys.stderr.write("an earlier run was interrupted; going on where it stopped\n")
+            _snakemake(["--unlock", *chosen], lock=file.fileno(), quiet=True)
+        return _snakemake(chosen, lock=file.fileno())

@@ -1,0 +1,207 @@
+"""The tiny study on real DFT: a newcomer's commands, a wrong study, and runs that are killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pesforge.io import read_json
+
+pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).parents[2]
+STAGES = {
+    "converge",
+    "sample",
+    "label",
+    "curate",
+    "describe",
+    "crossvalidate",
+    "train",
+    "choose",
+    "validate",
+    "provenance",
+}
+
+
+def evidence(root: Path) -> dict[str, bytes]:
+    """Content of every evidence file but the times."""
+    return {
+        path.name: path.read_bytes() for path in (root / "results/tiny/evidence").glob("*.json") if path.stem != "cost"
+    }
+
+
+def computed(root: Path) -> Counter[str]:
+    """How often each label was computed to its end, by the journals."""
+    events = [
+        json.loads(line)
+        for journal in (root / "results/tiny/label/journal").glob("*.jsonl")
+        for line in journal.read_text().splitlines()
+    ]
+    return Counter(event["key"] for event in events if event["event"] == "finished")
+
+
+def shell(clone, command: str, **options) -> subprocess.CompletedProcess:
+    """A command as README gives it, in the clone, with the environment that is there already."""
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=clone.root,
+        env=clone.environment,
+        text=True,
+        capture_output=True,
+        timeout=900,
+        **options,
+    )
+
+
+def give_environment(made) -> None:
+    """Let `make` in a clone use the environment of these tests instead of installing its own."""
+    (made.root / ".venv").symlink_to(Path(sys.executable).parents[1])
+    marker = made.root / ".venv" / ".installed"
+    assert marker.is_file(), "run the tests with `make test`"
+    for name in ("requirements.lock", "pyproject.toml", "envs/gpaw_siteconfig.py"):
+        os.utime(made.root / name, (0, 0))
+
+
+def kill_everything(process: subprocess.Popen) -> None:
+    """SIGKILL to the run and to all of its jobs."""
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_the_master(process: subprocess.Popen) -> None:
+    """SIGKILL to everything but the jobs, which go on as orphans."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        if not any(".snakemake/scripts" in word for word in member.cmdline()):
+            member.kill()
+
+
+def test_the_study_reaches_its_report(finished):
+    results = finished.root / "results/tiny"
+    assert {path.stem for path in (results / "evidence").glob("*.json")} == STAGES | {"cost"}
+    label = read_json(results / "evidence/label.json")
+    assert label["labelled"] == label["requested"] == 15
+    verdict = read_json(results / "evidence/validate.json")["verdict"]
+    assert verdict["passed"] > 10
+    page = (results / "report/index.html").read_text()
+    assert verdict["summary"].split(":")[0] in page
+    assert not re.search(r"(src|href)=[\"']https?://", page)
+
+
+def test_the_potential_agrees_with_the_labels_it_learned(finished):
+    from ase.io import read
+
+    from pesforge import load_potential
+
+    calculator = load_potential(finished.root / "results/tiny/potential")
+    frames = read(finished.root / "results/tiny/curate/curated.extxyz", ":")
+    for frame in frames:
+        label = frame.get_potential_energy()
+        frame.calc = calculator
+        assert abs(frame.get_potential_energy() - label) / len(frame) < 0.03
+
+
+def test_the_sweep_has_points_seeds_and_logs(finished):
+    runs = list((finished.root / "results/tiny/train").glob("*/seed_*"))
+    assert len(runs) == 8
+    for run in runs:
+        assert (run / "history.csv").read_text().startswith("epoch,train_loss,validation_loss")
+        assert list(run.glob("logs/csv/*/metrics.csv"))
+        assert list(run.glob("logs/tensorboard/*/events*"))
+
+
+def test_the_commands_of_the_readme_work(finished):
+    give_environment(finished)
+    text = (REPOSITORY / "README.md").read_text()
+    commands = re.findall(
+        r"^(make .*?)\s*(?:#.*)?$", "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)), re.MULTILINE
+    )
+    assert commands == ["make run", "make test", "make plan STUDY=tiny", "make run STUDY=tiny"]
+    planned = shell(finished, "make plan STUDY=tiny")
+    assert planned.returncode == 0, planned.stderr
+    assert re.search(r"thermal\s+8 structures", planned.stdout)
+    assert re.search(r"sweep\s+4 points × 2 seeds = 8 training runs", planned.stdout)
+    assert "per label (15 labels of this study)" in planned.stdout
+    started = time.monotonic()
+    again = shell(finished, "make run STUDY=tiny")
+    assert again.returncode == 0, again.stderr
+    assert "nothing was computed" in again.stdout
+    assert "results/tiny/report/index.html" in again.stdout
+    assert time.monotonic() - started < 60
+    for command in ("make run", "make test"):
+        rehearsed = shell(finished, f"make --dry-run {command.removeprefix('make ')}")
+        assert rehearsed.returncode == 0, rehearsed.stderr
+    snippet = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert snippet
+    code = snippet.group(1).replace("results/default", "results/tiny")
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=finished.root,
+        env=finished.environment,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout.split()[0]) < -5
+
+
+def test_a_wrong_study_ends_the_dry_run_with_all_mistakes_and_no_traceback(finished, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: wrong\nsede: 1\nstructure: {prototype: diamond, species: [Si], lattice_constant_ang: -1}\n")
+    for command in (f"make run STUDY={wrong}", f"{sys.executable} -m snakemake -n --config study={wrong}"):
+        ended = shell(finished, command)
+        said = ended.stdout + ended.stderr
+        assert ended.returncode != 0
+        assert "line 2: sede: unknown key" in said
+        assert "line 3: structure.lattice_constant_ang: found -1" in said
+        assert "Traceback" not in said
+    assert not (finished.root / "results/wrong").exists()
+
+
+def test_killed_runs_end_in_the_same_evidence_and_repeat_no_label(finished, make_clone, tmp_path):
+    made = make_clone(tmp_path / "pesforge")
+    give_environment(made)
+    store, train = made.root / "results/tiny/store", made.root / "results/tiny/train"
+
+    def finished_labels() -> int:
+        return sum(computed(made.root).values())
+
+    moments = [
+        (lambda: len(list(store.glob("*/*.json"))) >= 4, kill_everything),
+        (lambda: finished_labels() >= 4, kill_everything),
+        (lambda: finished_labels() >= 9, kill_the_master),
+        (lambda: len(list(train.glob("*/*/metrics.json"))) >= 2, kill_everything),
+    ]
+    kills = 0
+    for reached, kill in moments:
+        process = subprocess.Popen(
+            ["make", "run", "STUDY=tiny"], cwd=made.root, env=made.environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 600
+        while not reached() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert process.poll() is None, "the run ended before it could be killed"
+        kill(process)
+        process.wait()
+        kills += 1
+    ended = shell(made, "make run STUDY=tiny")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert kills == 4
+    assert set(computed(made.root).values()) == {1}
+    assert evidence(made.root).keys() == evidence(finished.root).keys()
+    for name, content in evidence(finished.root).items():
+        assert evidence(made.root)[name] == content, f"{name} differs after {kills} kills"
+    for name in ("potential/weights.safetensors", "label/labels.extxyz", "describe/design.npz", "curate/decisions.csv"):
+        assert (made.root / "results/tiny" / name).read_bytes() == (finished.root / "results/tiny" / name).read_bytes()
+    shutil.rmtree(made.root)
