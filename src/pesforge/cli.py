@@ -29,7 +29,7 @@ def _run(arguments: argparse.Namespace) -> str:
     before = page.stat().st_mtime_ns if page.is_file() else None
     status = run(str(_study_path(arguments.study)))
     if status:
-        raise PesforgeError(f"study {study.name} did not finish; the lines above say why. `make run` goes on from here.")
+        raise PesforgeError(f"study {study.name} did not finish; see above. `make run` goes on from here.")
     if before == page.stat().st_mtime_ns:
         sys.stdout.write(f"study {study.name}: everything is up to date, nothing was computed\n")
     return _where(arguments)

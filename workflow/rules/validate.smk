@@ -48,9 +48,7 @@ rule compute_elastic:
         validate=plain(STUDY.validate_),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(
-            *CALCULATION, "validation/elastic", "validation/properties"
-        ),
+        code=fingerprint(*CALCULATION, "validation/elastic", "validation/properties"),
     script:
         "../scripts/compute_elastic.py"
 

@@ -10,4 +10,5 @@ from numba import config
 
 from pesforge.provenance import fingerprint
 
-config.CACHE_DIR = str(Path(config.CACHE_DIR or Path(__file__).parent / "__pycache__") / fingerprint("representations"))
+parent = getattr(config, "CACHE_DIR", "") or Path(__file__).parent / "__pycache__"
+config.CACHE_DIR = str(Path(parent) / fingerprint("representations"))  # type: ignore[attr-defined]
