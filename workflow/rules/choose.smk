@@ -28,6 +28,7 @@ rule export_potential:
     input:
         choice=rules.choose_potential.output.choice,
         runs=rules.choose_potential.input.metrics,
+        frames=rules.audit_dataset.output.frames,
         design=rules.audit_dataset.output.design,
         basis=rules.describe_structures.output.basis,
         projector=rules.project_invariants.output.projector,

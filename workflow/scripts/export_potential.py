@@ -1,15 +1,17 @@
 """Adapter of the rule `export_potential`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from _adapter import run
 
 from pesforge.export.stage import held_out_of, take_away
-from pesforge.io import read_json, write_json
+from pesforge.io import read_frames, read_json, write_json
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.archive import load_arrays
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
+from pesforge.validation.accuracy import domain_of
 
 
 def work(job):
@@ -32,8 +34,9 @@ def work(job):
         matrix=load_arrays(job.input.projector, ("matrix",))["matrix"],
         metadata={
             "study": params.study,
-            "settings": read_json(job.input.settings),
+            "settings": {**read_json(job.input.settings)["settings"], "hash": read_json(job.input.settings)["hash"]},
             "errors": held_out["errors"],
+            "domain": asdict(domain_of(read_frames(job.input.frames))),
             "held_out": held_out["how"],
         },
     )

@@ -44,7 +44,7 @@ class NeuralHead:
         weights: hidden layers W, each (width, width of the layer before).
         biases: hidden layers b, each (width,).
         output: (width of the last layer,) w in eV; empty without hidden layers.
-        zeros: (Z,) energy zero per species in eV, which replaces the one of the linear potential.
+        zeros: (Z,) energy zero per species in eV, added to the one of the linear potential.
         activation: `silu` or `tanh`.
     """
 
