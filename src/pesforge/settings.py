@@ -223,7 +223,7 @@ class Crossvalidate(Section):
         (4, 2, 0), min_length=1, description="basis sizes: how much each `describe.max_degree` is lowered"
     )
     alphas: tuple[Positive, ...] = Field(
-        (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1), min_length=1, description="prior precisions (regularisation)"
+        (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2), min_length=1, description="prior precisions (regularisation)"
     )
     prior_power: NonNegative = Field(2.0, description="p of the prior scale 1/[rms force column × (1 + degree)^p]")
     w_energy: Positive = Field(400.0, description="weight of squared energy residuals (eV/atom)²")
