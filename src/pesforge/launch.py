@@ -1,6 +1,7 @@
 """Running a study: one run at a time in a folder, and a run that was killed goes on where it stopped."""
 
 import fcntl
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,13 +12,24 @@ from pesforge.errors import PesforgeError
 STATE = Path(".snakemake")
 
 
-def _snakemake(arguments: Sequence[str], *, lock: int, quiet: bool = False) -> int:
+NOISE = re.compile(
+    r"(Using workflow specific profile|Assuming unrestricted|Building DAG|Using shell|Conda environments|Select jobs"
+    r"|Execute \d+ jobs|Nothing to be done|Complete log|Elapsed time|Shutting down|Exiting because)"
+)
+"""Lines of Snakemake that say nothing about the study."""
+
+
+def _snakemake(arguments: Sequence[str], *, lock: int) -> int:
     """Exit status of Snakemake. It inherits the lock, which therefore lives as long as the run does."""
-    output = subprocess.DEVNULL if quiet else None
     command = [sys.executable, "-m", "snakemake", *arguments]
-    with subprocess.Popen(command, pass_fds=(lock,), stdout=output, stderr=output) as process:
+    with subprocess.Popen(command, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stderr is not None
         while True:
             try:
+                for line in process.stderr:
+                    if line.strip() and not NOISE.match(line):
+                        sys.stderr.write(line)
+                        sys.stderr.flush()
                 return process.wait()
             except KeyboardInterrupt:
                 continue  # Snakemake got the signal too; it ends its jobs and then itself
@@ -45,5 +57,5 @@ def run(study: str, extra: Sequence[str] = ()) -> int:
         locks = STATE / "locks"
         if locks.is_dir() and any(locks.iterdir()):
             sys.stderr.write("an earlier run was interrupted; going on where it stopped\n")
-            _snakemake(["--unlock", *chosen], lock=file.fileno(), quiet=True)
+            _snakemake(["--unlock", *chosen], lock=file.fileno())
         return _snakemake(chosen, lock=file.fileno())

@@ -71,7 +71,8 @@ def plan_text(loaded: LoadedStudy, results: Path) -> str:
         each, source = mean(measured), f"{len(measured)} labels of this study"
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
-    seconds = max(labels - len(measured), 0) * each + SYMMETRY_SAVING * others * each
+    stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
+    seconds = max(labels - len(measured), 0) * each + SYMMETRY_SAVING * max(others - stored, 0) * each
     sweep = study.train.sweep
     points = len(loaded.runs)
     lines = [
@@ -80,6 +81,6 @@ def plan_text(loaded: LoadedStudy, results: Path) -> str:
         f"  {'labels':<10} {labels:>6} ({len(measured)} computed already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
         f"  DFT        about {duration(each)} per label ({source}),",
-        f"             about {duration(seconds)} of one core in all, {duration(seconds / 2)} on two",
+        f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",
     ]
     return "\n".join(lines)
