@@ -7,27 +7,25 @@ from pathlib import Path
 
 from pesforge.errors import PesforgeError
 
-
-def _study_path(name: str) -> Path:
-    direct = Path(name)
-    return direct if direct.suffix in {".yaml", ".yml"} else Path("config") / f"{name}.yaml"
+CONFIG = Path("config")
 
 
 def _plan(arguments: argparse.Namespace) -> str:
     from pesforge.plan import plan_text
-    from pesforge.study import load_study
+    from pesforge.study import load_study, study_path
 
-    return plan_text(load_study(_study_path(arguments.study), Path("config/train")), Path("results"))
+    return plan_text(load_study(study_path(arguments.study, CONFIG), CONFIG / "train"), Path("results"))
 
 
 def _run(arguments: argparse.Namespace) -> str:
     from pesforge.launch import run
-    from pesforge.study import load_study
+    from pesforge.study import load_study, study_path
 
-    study = load_study(_study_path(arguments.study), Path("config/train")).settings
+    path = study_path(arguments.study, CONFIG)
+    study = load_study(path, CONFIG / "train").settings
     page = Path("results") / study.name / "report" / "index.html"
     before = page.stat().st_mtime_ns if page.is_file() else None
-    status = run(str(_study_path(arguments.study)))
+    status = run(str(path))
     if status:
         raise PesforgeError(f"study {study.name} did not finish; see above. `make run` goes on from here.")
     if before == page.stat().st_mtime_ns:
@@ -36,9 +34,9 @@ def _run(arguments: argparse.Namespace) -> str:
 
 
 def _where(arguments: argparse.Namespace) -> str:
-    from pesforge.study import read_yaml
+    from pesforge.study import read_yaml, study_path
 
-    name = read_yaml(_study_path(arguments.study))[0].get("name")
+    name = read_yaml(study_path(arguments.study, CONFIG))[0].get("name")
     page = Path("results") / str(name) / "report" / "index.html"
     if not page.is_file():
         raise PesforgeError(f"{page}: there is no report yet; `make run STUDY={arguments.study}` makes it.")
@@ -53,9 +51,9 @@ def _settings(_: argparse.Namespace) -> str:
 
 def _example(arguments: argparse.Namespace) -> str:
     from pesforge.settings_reference import commented_yaml
-    from pesforge.study import load_study
+    from pesforge.study import load_study, study_path
 
-    loaded = load_study(_study_path(arguments.study), Path("config/train"))
+    loaded = load_study(study_path(arguments.study, CONFIG), CONFIG / "train")
     return commented_yaml(loaded.settings).rstrip("\n")
 
 

@@ -35,6 +35,7 @@ FIELDS = {
         Field("seed", "()", "", "seed of the random numbers that made the structure"),
         Field("reference_cell", "(3, 3)", "Å", "unstrained cell; it alone decides the k-point mesh"),
         Field("settings_hash", "()", "", "digest of the reference settings that made the label"),
+        Field("label_key", "()", "", "name of the label in the store of the study"),
         Field("energy", "()", "eV", "free energy of the whole cell"),
         Field("forces", "(n, 3)", "eV/Å", "negative gradient of the energy"),
         Field("stress", "(6,)", "eV/Å³", "derivative of the energy by strain over the volume, ASE's sign and order"),
@@ -50,3 +51,4 @@ PARENT = "parent"
 SEED = "seed"
 REFERENCE_CELL = "reference_cell"
 SETTINGS_HASH = "settings_hash"
+LABEL_KEY = "label_key"

@@ -1,12 +1,12 @@
 """What a study will compute, and about how long its reference calculations take, before a second is spent."""
 
-import json
 from pathlib import Path
 from statistics import mean
 
 from ase import Atoms
 
 from pesforge.dft.engines import get_engine
+from pesforge.dft.labelling import read_journals
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.io import read_json
 from pesforge.progress import duration
@@ -18,20 +18,6 @@ REFERENCE_CELLS = 20
 """Rough number of other symmetric cells: elastic constants, k_eff, finite differences."""
 SYMMETRY_SAVING = 0.35
 """Rough cost of a symmetric cell over that of a rattled one."""
-
-
-def measured_label_seconds(journals: Path) -> list[float]:
-    """Seconds of every label that the journals of a study record as computed."""
-    seconds = []
-    for journal in sorted(journals.glob("*.jsonl")):
-        for line in journal.read_text(encoding="utf-8").splitlines():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if event.get("event") == "finished":
-                seconds.append(float(event["seconds"]))
-    return seconds
 
 
 def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSettings, str]:
@@ -65,7 +51,8 @@ def plan_text(loaded: LoadedStudy, results: Path) -> str:
     settings, source = _assumed_settings(loaded, results)
     families = study.sample.families
     labels = sum(families.values())
-    measured = measured_label_seconds(results / study.name / "label" / "journal")
+    events = read_journals(results / study.name / "label" / "journal")
+    measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]
     each = get_engine(study.dft.engine).estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     if measured:
         each, source = mean(measured), f"{len(measured)} labels of this study"

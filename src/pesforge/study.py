@@ -183,6 +183,12 @@ def _dotted(location: Location) -> str:
     return text or "study"
 
 
+def study_path(name: str, folder: Path) -> Path:
+    """The file of a study: `name` itself when it is a YAML file, otherwise `folder/name.yaml`."""
+    direct = Path(name)
+    return direct if direct.suffix in {".yaml", ".yml"} else folder / f"{name}.yaml"
+
+
 def load_study(path: Path, train_folder: Path) -> LoadedStudy:
     """The checked study of a file.
 

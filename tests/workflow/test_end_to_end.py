@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pesforge.fields import FIELDS
 from pesforge.io import read_json
 
 pytestmark = pytest.mark.slow
@@ -104,6 +105,7 @@ def test_the_potential_agrees_with_the_labels_it_learned(finished):
 
     calculator = load_potential(finished.root / "results/tiny/potential")
     frames = read(finished.root / "results/tiny/curate/curated.extxyz", ":")
+    assert set(frames[0].info) == set(FIELDS) - {"energy", "forces", "stress"}
     for frame in frames:
         label = frame.get_potential_energy()
         frame.calc = calculator

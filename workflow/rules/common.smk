@@ -11,7 +11,7 @@ from pesforge.errors import PesforgeError
 from pesforge.io import canonical_json
 from pesforge.provenance import fingerprint
 from pesforge.structure import from_plain
-from pesforge.study import load_study
+from pesforge.study import load_study, study_path
 
 for variable in (
     "OMP_NUM_THREADS",
@@ -32,12 +32,8 @@ def study_file():
         )
     if given:
         return given[0]
-    name = str(named if named is not None else "config")
-    direct = Path(name)
-    return (
-        direct
-        if direct.suffix in {".yaml", ".yml"}
-        else Path(workflow.basedir) / "config" / f"{name}.yaml"
+    return study_path(
+        str(named if named is not None else "config"), Path(workflow.basedir) / "config"
     )
 
 

@@ -26,6 +26,7 @@ rule audit_dataset:
         frames=rules.filter_labels.output.frames,
         decisions=rules.filter_labels.output.decisions,
         design=f"{OUT}/describe/design.npz",
+        basis=f"{OUT}/describe/basis.json",
     output:
         frames=f"{OUT}/curate/curated.extxyz",
         design=f"{OUT}/curate/design.npz",
@@ -43,6 +44,9 @@ rule audit_dataset:
         crossvalidate=plain(STUDY.crossvalidate),
         cutoff_ang=STUDY.describe.cutoff_ang,
         folds=STUDY.train.folds,
+        parent=PARENT,
+        displacement=STUDY.sample.stiffness_displacement_ang,
+        strain=STUDY.validate_.elastic_strain,
         seed=STUDY.seed,
         code=fingerprint("curation", "folds", "potentials/linear"),
     script:

@@ -6,10 +6,13 @@ from _adapter import run
 
 from pesforge.curation.audit import audit
 from pesforge.curation.filters import Decision
+from pesforge.export.curvature import curvature_of
 from pesforge.io import atomic_path, read_frames, read_json, write_frames, write_json
 from pesforge.provenance import derive_seed
+from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate, Curate
+from pesforge.structure import from_plain
 
 
 def work(job):
@@ -22,6 +25,12 @@ def work(job):
         n_folds=job.params.folds,
         seed=derive_seed(job.params.seed, "folds"),
         cutoff_ang=job.params.cutoff_ang,
+        properties=curvature_of(
+            AceBasis.from_dict(read_json(job.input.basis)),
+            from_plain(job.params.parent),
+            displacement_ang=job.params.displacement,
+            strain=job.params.strain,
+        ),
         dropped=[Decision(**decision) for decision in read_json(job.input.decisions)],
     )
     write_frames(job.output.frames, [frames[index] for index in kept])

@@ -1,30 +1,20 @@
 """Adapter of the rule `label_batch`."""
 
-import json
 from pathlib import Path
 
 from _adapter import run, settings_of
 
 from pesforge.dft.engines import get_engine
-from pesforge.dft.labelling import label_batch
+from pesforge.dft.labelling import label_batch, read_journals
 from pesforge.dft.store import LabelStore
 from pesforge.io import read_frames, write_frames, write_json
 from pesforge.progress import Progress
 from pesforge.settings import Dft
 
 
-def finished(journals: Path) -> int:
+def finished(journals):
     """Structures of all batches that have a label, by the journals."""
-    names = set()
-    for journal in journals.glob("*.jsonl"):
-        for line in journal.read_text(encoding="utf-8").splitlines():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if event["event"] in ("finished", "recalled"):
-                names.add(event["id"])
-    return len(names)
+    return len({event["id"] for event in read_journals(journals) if event["event"] in ("finished", "recalled")})
 
 
 def work(job):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from pesforge.dft.engines import Engine, Label
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore, calculate_or_recall
 from pesforge.errors import DataError, LabelError
-from pesforge.fields import FAMILY, GROUP, ID, SETTINGS_HASH
+from pesforge.fields import FAMILY, GROUP, ID, LABEL_KEY, SETTINGS_HASH
 
-LABEL_KEY = "label_key"
 OnProgress = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -47,6 +46,20 @@ class Journal:
         if not self.path.is_file():
             return []
         return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_journals(folder: Path) -> Iterator[dict[str, Any]]:
+    """All events of the journals of a folder, also while others write them: a line that is not whole yet is left out.
+
+    Args:
+        folder: folder of `*.jsonl` files; it need not exist.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
 
 
 def _truncate_torn_line(path: Path) -> None:

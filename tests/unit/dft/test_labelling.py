@@ -13,11 +13,11 @@ from ase.calculators.emt import EMT
 
 from pesforge.dft.engines import Label
 from pesforge.dft.failures import CRASH, NON_FINITE, SCF, TIMEOUT, TOO_CLOSE, time_limit
-from pesforge.dft.labelling import LABEL_KEY, Journal, attach, check_one_settings, label_batch
+from pesforge.dft.labelling import Journal, attach, check_one_settings, label_batch
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore, calculate_or_recall
 from pesforge.errors import DataError, LabelError
-from pesforge.fields import ID, SETTINGS_HASH
+from pesforge.fields import ID, LABEL_KEY, SETTINGS_HASH
 from pesforge.io import read_frames, write_frames
 
 SETTINGS = ReferenceSettings("toy", "PBE", False, 0.0, 250.0, 0.3, 1e-4, 0.0)

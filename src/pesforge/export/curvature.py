@@ -1,0 +1,45 @@
+"""Curvature of a linear potential: the properties that show whether an influential label bends the energy surface."""
+
+from collections.abc import Callable
+
+from ase import Atoms
+
+from pesforge.curation.influence import Property
+from pesforge.export.calculator import PesforgeCalculator, Potential
+from pesforge.potentials.normal import LinearFit
+from pesforge.representations.ace import AceBasis
+from pesforge.validation.elastic import elastic_tensor, strained_cells
+from pesforge.validation.properties import evaluate, named_constants, phonon_thz
+
+
+def curvature_of(
+    basis: AceBasis, parent: Atoms, *, displacement_ang: float, strain: float
+) -> Callable[[LinearFit], list[Property]]:
+    """A function that gives elastic constants (GPa) and the optical phonon at Γ (THz) of a fit, at the parent's volume.
+
+    Args:
+        basis: basis of the fits.
+        parent: crystal.
+        displacement_ang: displacement of the phonon in Å.
+        strain: strain of the elastic constants.
+    """
+    frames = strained_cells(parent, strain)
+
+    def measured(fit: LinearFit) -> list[Property]:
+        zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
+        calculator = PesforgeCalculator(Potential("ace-linear", basis, fit.coefficients, zeros))
+        frequency, phi = phonon_thz(calculator, parent, displacement_ang)
+        found = evaluate(calculator, frames)
+        tensor = elastic_tensor(
+            parent,
+            frames,
+            stresses=[item["stress"] for item in found],
+            forces=[item["forces"] for item in found],
+            phi=phi,
+        )
+        properties: list[Property] = [(name, "GPa", value) for name, value in named_constants(tensor, parent).items()]
+        if frequency is not None:
+            properties.append(("optical phonon at Γ", "THz", frequency))
+        return properties
+
+    return measured

@@ -1,0 +1,63 @@
+"""What a study will cost, and one run at a time."""
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+
+from pesforge.cli import main
+from pesforge.errors import PesforgeError
+from pesforge.launch import NOISE, STATE, run
+from pesforge.plan import plan_text
+from pesforge.study import load_study
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tiny():
+    return load_study(REPOSITORY / "config" / "tiny.yaml", REPOSITORY / "config" / "train")
+
+
+def test_the_plan_counts_structures_labels_and_runs(tiny, tmp_path):
+    text = plan_text(tiny, tmp_path)
+    for line in (
+        "thermal         8 structures",
+        "labels         15 (0 computed",
+        "4 points × 2 seeds = 8 training runs",
+    ):
+        assert line in text
+    assert "a guess of the converged settings" in text
+
+
+def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path):
+    journal = tmp_path / "tiny" / "label" / "journal" / "0000.jsonl"
+    journal.parent.mkdir(parents=True)
+    events = [{"event": "finished", "seconds": seconds, "id": "a", "key": "k"} for seconds in (100.0, 300.0)]
+    journal.write_text("".join(json.dumps(event) + "\n" for event in events) + '{"event": "fin')
+    text = plan_text(tiny, tmp_path)
+    assert "labels         15 (2 computed" in text
+    assert "about 3 min per label (2 labels of this study)" in text
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    STATE.mkdir()
+    with (STATE / "pesforge.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(PesforgeError, match="another run is active"):
+            run("tiny")
+
+
+def test_errors_of_snakemake_are_not_taken_for_noise():
+    assert NOISE.match("Select jobs to execute...")
+    assert not NOISE.match("Error in rule label_batch:")
+    assert not NOISE.match("pesforge: error in label_batch: no space left on device")
+
+
+def test_the_command_line_says_mistakes_in_one_text_and_ends_with_1(tmp_path, capsys):
+    assert main(["plan", str(tmp_path / "none.yaml")]) == 1
+    assert "none.yaml: cannot be read" in capsys.readouterr().err
+    assert main(["settings"]) == 0
+    assert "# Settings of a study" in capsys.readouterr().out
