@@ -51,21 +51,22 @@ def plan_text(loaded: LoadedStudy, results: Path) -> str:
     settings, source = _assumed_settings(loaded, results)
     families = study.sample.families
     labels = sum(families.values())
-    events = read_journals(results / study.name / "label" / "journal")
+    events = list(read_journals(results / study.name / "label" / "journal"))
     measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]
+    done = len({event["id"] for event in events if event["event"] in ("finished", "recalled")})
     each = get_engine(study.dft.engine).estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     if measured:
         each, source = mean(measured), f"{len(measured)} labels of this study"
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
-    seconds = max(labels - len(measured), 0) * each + SYMMETRY_SAVING * max(others - stored, 0) * each
+    seconds = max(labels - done, 0) * each + SYMMETRY_SAVING * max(others - stored, 0) * each
     sweep = study.train.sweep
     points = len(loaded.runs)
     lines = [
         f"study {study.name}: {parent.get_chemical_formula()}, {study.dft.functional}, {study.dft.engine}",
         *(f"  {family:<10} {count:>6} structures" for family, count in families.items()),
-        f"  {'labels':<10} {labels:>6} ({len(measured)} computed already)",
+        f"  {'labels':<10} {labels:>6} ({done} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
         f"  DFT        about {duration(each)} per label ({source}),",
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",

@@ -24,7 +24,7 @@ def test_the_plan_counts_structures_labels_and_runs(tiny, tmp_path):
     text = plan_text(tiny, tmp_path)
     for line in (
         "thermal         8 structures",
-        "labels         15 (0 computed",
+        "labels         15 (0 there already",
         "4 points × 2 seeds = 8 training runs",
     ):
         assert line in text
@@ -34,10 +34,10 @@ def test_the_plan_counts_structures_labels_and_runs(tiny, tmp_path):
 def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path):
     journal = tmp_path / "tiny" / "label" / "journal" / "0000.jsonl"
     journal.parent.mkdir(parents=True)
-    events = [{"event": "finished", "seconds": seconds, "id": "a", "key": "k"} for seconds in (100.0, 300.0)]
+    events = [{"event": "finished", "seconds": seconds, "id": str(seconds), "key": "k"} for seconds in (100.0, 300.0)]
     journal.write_text("".join(json.dumps(event) + "\n" for event in events) + '{"event": "fin')
     text = plan_text(tiny, tmp_path)
-    assert "labels         15 (2 computed" in text
+    assert "labels         15 (2 there already" in text
     assert "about 3 min per label (2 labels of this study)" in text
 
 

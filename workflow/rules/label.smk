@@ -21,7 +21,6 @@ rule label_batch:
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
-        total=sum(STUDY.sample.families.values()),
         journals=f"{OUT}/label/journal",
         store=STORE,
         store_code=DFT_CODE,

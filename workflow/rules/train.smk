@@ -28,7 +28,6 @@ rule train_run:
         crossvalidate=plain(STUDY.crossvalidate),
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
-        total=len(RUNS) * len(SEEDS),
         code=fingerprint(
             "training/callbacks",
             "training/config",

@@ -1,5 +1,6 @@
 """Adapter of the rule `label_batch`."""
 
+import os
 from pathlib import Path
 
 from _adapter import run, settings_of
@@ -22,7 +23,7 @@ def work(job):
     start = int(job.wildcards.batch) * params.batch_size
     frames = read_frames(job.input.pool)[start : start + params.batch_size]
     journals = Path(params.journals)
-    progress = Progress("label", params.total)
+    progress = Progress("label", int(os.environ["PESFORGE_LABELS"]))
     progress.begin_at(finished(journals))
     labelled, failures = label_batch(
         frames,

@@ -1,5 +1,6 @@
 """Adapter of the rule `train_run`."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -44,7 +45,7 @@ def work(job):
     done = len(list(Path(job.output.metrics).parents[2].glob("*/*/metrics.json")))
     neural, linear = metrics["neural"], metrics["linear"]
     return (
-        f"{done}/{job.params.total}: {metrics['epochs']} epochs, held-out force error "
+        f"{done}/{os.environ['PESFORGE_RUNS']}: {metrics['epochs']} epochs, held-out force error "
         f"{neural['force_rmse_ev_per_ang']:.4f} eV/Å (linear {linear['force_rmse_ev_per_ang']:.4f})"
     )
 

@@ -10,7 +10,7 @@ from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
 
 SMALLEST_VARIANCE = 1e-12
-"""Directions whose variance is below this share of the largest one are noise of the arithmetic."""
+"""Directions whose variance is below this share of the mean square are noise of the arithmetic."""
 
 
 def principal_projections(frames: Sequence[Atoms], basis: AceBasis, scale: FloatArray, count: int) -> FloatArray:
@@ -35,9 +35,10 @@ def principal_projections(frames: Sequence[Atoms], basis: AceBasis, scale: Float
         total += scaled.sum(axis=0)
         second += scaled.T @ scaled
     mean = total / max(number, 1)
+    noise = SMALLEST_VARIANCE * float(np.trace(second)) / max(number, 1)
     values, vectors = np.linalg.eigh(second / max(number, 1) - np.outer(mean, mean))
     values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
-    usable = values > SMALLEST_VARIANCE * max(values[0], 0.0)
+    usable = values > noise
     if not usable.any():
         raise DataError("the invariants of all atoms are equal: sample displaced or strained structures.")
     vectors = vectors[:, usable] / np.sqrt(values[usable])
