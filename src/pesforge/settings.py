@@ -225,6 +225,10 @@ class Crossvalidate(Section):
     alphas: tuple[Positive, ...] = Field(
         (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2), min_length=1, description="prior precisions (regularisation)"
     )
+    rule: Literal["one_standard_error", "lowest"] = Field(
+        "one_standard_error",
+        description="choice: the simplest point within one standard error of the best, or the best",
+    )
     prior_power: NonNegative = Field(2.0, description="p of the prior scale 1/[rms force column × (1 + degree)^p]")
     w_energy: Positive = Field(400.0, description="weight of squared energy residuals (eV/atom)²")
     w_force: Positive = Field(1.0, description="weight of squared force residuals (eV/Å)²")

@@ -82,6 +82,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "by_order": {},
     },
     "crossvalidate": {
+        "rule": ANY,
         "grid": [GRID_ROW],
         "by_family": [FAMILY_ERRORS],
         "leave_family_out": [FAMILY_ERRORS],
@@ -98,6 +99,7 @@ SHAPE: dict[str, dict[str, Any]] = {
     "choose": {
         "use": ANY,
         "reason": ANY,
+        "heads_that_stayed_zero": ANY,
         "candidates": [{**dict.fromkeys(("name", "kind", "non_dominated", "chosen")), "weights": {}, **ERRORS}],
     },
     "validate": {

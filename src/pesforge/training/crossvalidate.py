@@ -14,10 +14,14 @@ from pesforge.representations.arrays import BoolArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 
-RULE = (
-    "lowest sum of log RMSE of energy, force and stress (kinds with labels and a weight above 0), every group "
-    "predicted by the fit that has not seen it; of equal points the smaller basis, then the larger alpha"
+SCORE = (
+    "sum of log RMSE of energy, force and stress (kinds with labels and a weight above 0), every group predicted by "
+    "the fit that has not seen it"
 )
+RULES = {
+    "one_standard_error": "the smallest basis, then the largest alpha, within one standard error of the lowest score",
+    "lowest": "the lowest score; of equal points the smaller basis, then the larger alpha",
+}
 RMSE_KEYS = {
     "energy": "energy_rmse_mev_per_atom",
     "force": "force_rmse_ev_per_ang",
@@ -33,11 +37,31 @@ def score(figures: dict[str, float | None], weights: Weights) -> float:
     return float(sum(np.log(max(value, np.finfo(np.float64).tiny)) for value in values if value is not None))
 
 
-def choose_point(points: Sequence[dict[str, Any]]) -> int:
-    """Index of the point with the lowest `score`; ties go to fewer `n_functions`, then to the larger `alpha`."""
-    lowest = min(point["score"] for point in points)
-    tied = [index for index, point in enumerate(points) if point["score"] <= lowest + TIE]
-    return min(tied, key=lambda index: (points[index]["n_functions"], -points[index]["alpha"]))
+def score_se(figures: dict[str, float | None], weights: Weights) -> float:
+    """Standard error of `score` to first order, the kinds taken as independent; 0 where it is not known."""
+    total = 0.0
+    for kind, key in RMSE_KEYS.items():
+        value, error = figures[key], figures.get(key.replace("rmse_", "rmse_se_"))
+        if weights.of_kind(kind) > 0 and value and error:
+            total += (error / value) ** 2
+    return float(np.sqrt(total))
+
+
+def choose_point(points: Sequence[dict[str, Any]], rule: str) -> int:
+    """Index of the chosen point: fewest `n_functions`, then largest `alpha`, among those that are good enough.
+
+    Good enough is the lowest `score` alone, or, by the rule of one standard error, everything within the standard error
+    of the lowest score: differences below it are noise, and the simpler fit extrapolates better (Breiman, Friedman,
+    Olshen and Stone, Classification and Regression Trees, 1984).
+
+    Args:
+        points: with `score`, `score_se`, `n_functions` and `alpha`.
+        rule: one of `RULES`.
+    """
+    best = min(points, key=lambda point: point["score"])
+    margin = best["score_se"] if rule == "one_standard_error" else 0.0
+    eligible = [index for index, point in enumerate(points) if point["score"] <= best["score"] + margin + TIE]
+    return min(eligible, key=lambda index: (points[index]["n_functions"], -points[index]["alpha"]))
 
 
 def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable[[int], BoolArray]) -> dict[str, Any]:
@@ -66,7 +90,7 @@ def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable
         for reduction, mask in masks.items()
         for alpha in settings.alphas
     ]
-    best = choose_point(grid)
+    best = choose_point(grid, settings.rule)
     point = grid[best]
     mask, alpha = masks[point["degree_reduction"]], point["alpha"]
     held_out = problem.leave_out(weights, alpha, design.groups, mask)
@@ -74,7 +98,7 @@ def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable
     several = len(set(design.families)) > 1
     families = problem.leave_out(weights, alpha, design.families, mask) if several else None
     return {
-        "rule": RULE,
+        "rule": f"{RULES[settings.rule]}; score: {SCORE}",
         "weights": asdict(weights),
         "n_structures": len(design.ids),
         "n_groups": len(set(design.groups)),
@@ -103,14 +127,14 @@ def _grid_point(
 ) -> dict[str, Any]:
     groups = problem.design.groups
     held_out = problem.leave_out(weights, alpha, groups, mask)
-    figures = errors(held_out)
+    figures = {**errors(held_out), **standard_errors(held_out, groups)}
     return {
         "degree_reduction": reduction,
         "n_functions": int(mask.sum()),
         "alpha": alpha,
         "score": score(figures, weights),
+        "score_se": score_se(figures, weights),
         **figures,
-        **standard_errors(held_out, groups),
     }
 
 

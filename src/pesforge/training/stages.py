@@ -197,7 +197,8 @@ def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: An
     """Evidence of the stage `choose`: every candidate with its held-out errors, and the chosen one.
 
     The candidates are the heads of all points, and the linear potential at every triple of weights: both are fitted
-    to the same structures and judged on the same held-out groups, pooled over the seeds.
+    to the same structures and judged on the same held-out groups, pooled over the seeds. A head that no epoch improved
+    in any seed stayed zero: it is the linear potential and no candidate of its own.
 
     Args:
         metrics: per run the metrics of its seeds, in order of the seeds.
@@ -209,12 +210,17 @@ def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: An
     if not metrics:
         raise DataError("the sweep has no run: give `train.sweep` at least one point.")
     candidates: dict[str, dict[str, Any]] = {}
+    unmoved: list[str] = []
     for run, seeds in metrics.items():
         loss = seeds[0]["loss"]
+        moved = any(seed["best_epoch"] > 0 for seed in seeds)
         linear_weights = {key: loss[key] for key in LOSS_KEYS[:3]}
         linear_name = "linear " + " : ".join(f"{value:g}" for value in linear_weights.values())
         neural_name = f"neural {' : '.join(f'{loss[key]:g}' for key in LOSS_KEYS[:3])}, λ_M {loss['lambda_m']:g}"
-        for name, kind, weights in ((linear_name, "linear", linear_weights), (neural_name, "neural", dict(loss))):
+        kinds = [(linear_name, "linear", linear_weights)] + [(neural_name, "neural", dict(loss))] * moved
+        if not moved:
+            unmoved.append(neural_name)
+        for name, kind, weights in kinds:
             candidates.setdefault(
                 name,
                 {
@@ -231,7 +237,7 @@ def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: An
     for index, candidate in enumerate(listed):
         candidate["non_dominated"] = bool(front[index])
         candidate["chosen"] = index == best
-    return {"use": use, "reason": REASONS[use], "candidates": listed}
+    return {"use": use, "reason": REASONS[use], "candidates": listed, "heads_that_stayed_zero": unmoved}
 
 
 def training_evidence(metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

@@ -198,6 +198,7 @@ def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
     ]
     return {
         "crossvalidate": {
+            "rule": "the simplest point within one standard error of the best",
             "grid": grid,
             "by_family": family_errors(1.0),
             "leave_family_out": family_errors(4.1),
@@ -224,6 +225,7 @@ def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
         "choose": {
             "use": "balanced",
             "reason": "The knee of the front: smallest product of the three errors.",
+            "heads_that_stayed_zero": ["neural 4 : 1 : 25, λ_M 0"],
             "candidates": candidates,
         },
     }

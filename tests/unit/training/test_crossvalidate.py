@@ -11,7 +11,7 @@ from pesforge.metrics import errors
 from pesforge.potentials.linear import LinearProblem
 from pesforge.potentials.normal import Weights
 from pesforge.settings import Crossvalidate
-from pesforge.training.crossvalidate import choose_point, crossvalidate, score
+from pesforge.training.crossvalidate import choose_point, crossvalidate, score, score_se
 
 SETTINGS = Crossvalidate(degree_reductions=(4, 2, 0), alphas=(1e-4, 1e-2, 1.0))
 
@@ -63,7 +63,13 @@ def test_ties_go_to_the_smaller_basis_and_then_to_the_larger_alpha():
         {"score": 1.0, "n_functions": 10, "alpha": 0.5},
         {"score": 2.0, "n_functions": 5, "alpha": 1.0},
     ]
-    assert choose_point(points) == 2
+    for point in points:
+        point["score_se"] = 0.1
+    assert choose_point(points, "lowest") == 2
+    assert choose_point(points, "one_standard_error") == 2
+    points[-1]["score"] = 1.09
+    assert choose_point(points, "lowest") == 2
+    assert choose_point(points, "one_standard_error") == len(points) - 1
 
 
 def test_held_out_errors_exceed_training_errors_and_families_are_apart(design):
@@ -97,6 +103,9 @@ def test_without_stress_labels_the_score_leaves_stress_out(design):
     assert np.isfinite(evidence["chosen"]["score"])
     figures = {"energy_rmse_mev_per_atom": np.e, "force_rmse_ev_per_ang": np.e, "stress_rmse_gpa": 9.0}
     assert score(figures, Weights(1.0, 1.0, 0.0)) == pytest.approx(2.0)
+    with_errors = {**figures, "energy_rmse_se_mev_per_atom": 0.3 * figures["energy_rmse_mev_per_atom"]}
+    with_errors["force_rmse_se_ev_per_ang"] = 0.4 * figures["force_rmse_ev_per_ang"]
+    assert score_se(with_errors, Weights(1.0, 1.0, 0.0)) == pytest.approx(0.5)
 
 
 def test_one_family_has_no_leave_family_out(design):

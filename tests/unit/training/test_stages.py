@@ -24,7 +24,9 @@ TRAIN = Path(__file__).parents[3] / "config" / "train"
 BASIS = AceBasis(species=("Cu",), cutoff_ang=4.5, max_degree=(6, 6), l_max=(0, 3))
 MODEL = Crossvalidate()
 SPLIT = {"folds": 4, "study_seed": 1, "validation_fraction": 0.25}
-POINT = {"degree_reduction": 0, "alpha": 1e-4, "n_functions": BASIS.n_functions}
+COLUMNS = BASIS.subset_mask(4)
+POINT = {"degree_reduction": 4, "alpha": 1.0, "n_functions": int(COLUMNS.sum())}
+"""A linear potential so small that a non-linear head has something left to learn."""
 
 
 def test_a_split_separates_no_group_and_every_seed_holds_out_another_fold(make_design):
@@ -59,7 +61,6 @@ def trained(copper_design, copper_frames, tmp_path_factory):
     """Two seeds of one point on copper, in the folders that a study would have."""
     folder = tmp_path_factory.mktemp("run")
     config = compose(TRAIN, ["trainer=quick", "model.width=8", "loss.lambda_m=0.01"])
-    columns = np.ones(BASIS.n_functions, dtype=bool)
     problem = LinearProblem(copper_design, prior_power=MODEL.prior_power)
     matrix = principal_projections(copper_frames, BASIS, problem.scale[: BASIS.n_functions], 4)
     projections = project_all(copper_frames, BASIS, matrix)
@@ -68,7 +69,7 @@ def trained(copper_design, copper_frames, tmp_path_factory):
         split = split_of(copper_design, seed=seed, **SPLIT)
         place = folder / f"seed_{seed}"
         found, head, left = train_point(
-            config, copper_design, projections, split=split, model=MODEL, chosen=POINT, columns=columns, seed=seed,
+            config, copper_design, projections, split=split, model=MODEL, chosen=POINT, columns=COLUMNS, seed=seed,
             folder=place,
         )  # fmt: skip
         head.save(place)
@@ -101,13 +102,14 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
     calculator = load_potential(tmp_path / "potential")
     if kind == "linear":
         weights = Weights(**{key[2:]: choice["weights"][key] for key in ("w_energy", "w_force", "w_stress")})
-        fit = LinearProblem(copper_design, prior_power=MODEL.prior_power).fit(weights, POINT["alpha"])
+        fit = LinearProblem(copper_design, prior_power=MODEL.prior_power).fit(weights, POINT["alpha"], COLUMNS)
         wanted, structures = residuals(copper_design, fit), range(len(copper_frames))
         assert judged["errors"]["force_rmse_ev_per_ang"] > errors(wanted)["force_rmse_ev_per_ang"]
         energies = wanted.energy
     else:
         losses = [min(row["validation_loss"] for row in found["history"]) for found in trained["metrics"]]
         best = losses.index(min(losses))
+        assert trained["metrics"][best]["best_epoch"] > 0
         content = np.load(trained["runs"][best] / "residuals.npz")
         structures, energies = content["structures"], content["energy"]
         assert judged["errors"]["energy_rmse_mev_per_atom"] == pytest.approx(choice["energy_rmse_mev_per_atom"])
@@ -132,13 +134,22 @@ def test_candidates_are_all_heads_and_each_linear_potential_once(trained):
     assert [row["lambda_m"] for row in runs["by_lambda_m"]] == [0.01, 1.0]
 
 
-def test_errors_of_seeds_are_pooled_over_components_not_averaged():
-    def seed(squares, number):
-        sums = {"energy": [squares, number], "force": [squares, number], "stress": [0.0, 0]}
-        return {"loss": {"w_energy": 1, "w_force": 1, "w_stress": 1, "lambda_m": 0}, **{
-            kind: {"sums": sums} for kind in ("linear", "neural")
-        }}  # fmt: skip
+def seed(squares, number, best_epoch=5):
+    """Metrics of a run with given sums of squared residuals."""
+    sums = {"energy": [squares, number], "force": [squares, number], "stress": [0.0, 0]}
+    loss = {"w_energy": 1, "w_force": 1, "w_stress": 1, "lambda_m": 0}
+    return {"best_epoch": best_epoch, "loss": loss, "linear": {"sums": sums}, "neural": {"sums": sums}}
 
+
+def test_a_head_that_stayed_zero_in_every_seed_is_no_candidate():
+    evidence = choose_candidate({"0a": [seed(1.0, 1, best_epoch=0), seed(0.5, 1, best_epoch=0)]}, "balanced")
+    assert [candidate["kind"] for candidate in evidence["candidates"]] == ["linear"]
+    assert evidence["heads_that_stayed_zero"] == ["neural 1 : 1 : 1, λ_M 0"]
+    evidence = choose_candidate({"0a": [seed(1.0, 1, best_epoch=0), seed(0.5, 1, best_epoch=3)]}, "balanced")
+    assert [candidate["kind"] for candidate in evidence["candidates"]] == ["linear", "neural"]
+
+
+def test_errors_of_seeds_are_pooled_over_components_not_averaged():
     (linear, _) = choose_candidate({"0a": [seed(1.0, 1), seed(0.0, 3)]}, "balanced")["candidates"]
     assert linear["force_rmse_ev_per_ang"] == pytest.approx(0.5)
     assert linear["energy_rmse_mev_per_atom"] == pytest.approx(500.0)
