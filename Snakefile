@@ -35,6 +35,8 @@ rule all:
     default_target: True
     input:
         f"{OUT}/report/index.html",
+        f"{OUT}/potential/model.json",
+        EVIDENCE,
 
 
 onstart:
