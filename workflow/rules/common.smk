@@ -84,6 +84,7 @@ CALCULATION = (
     "dft/engines",
     "dft/failures",
     "dft/gpaw_engine",
+    "dft/label",
     "dft/settings",
     "dft/store",
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 
-from pesforge.dft.engines import Label
+from pesforge.dft.label import Label
 from pesforge.fields import EV_PER_ANG3_IN_GPA
 from pesforge.settings import Tolerances
 from pesforge.validation.check import Check, absolute

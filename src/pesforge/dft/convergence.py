@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from pesforge.dft.engines import Label
+from pesforge.dft.label import Label
 from pesforge.dft.scan import CONFIRMATIONS, Scan, scan
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import DataError, LabelError

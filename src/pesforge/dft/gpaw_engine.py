@@ -17,8 +17,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from pesforge.dft.engines import Label
 from pesforge.dft.failures import MISSING_SETUP, SCF, TOO_CLOSE
+from pesforge.dft.label import Label
 from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.errors import LabelError
 from pesforge.settings import Dft

@@ -10,7 +10,8 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from pesforge.dft.engines import Engine, Label
+from pesforge.dft.engines import Engine
+from pesforge.dft.label import Label
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore, calculate_or_recall
 from pesforge.errors import DataError, LabelError

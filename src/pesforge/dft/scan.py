@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pesforge.dft.engines import Label
+from pesforge.dft.label import Label
 from pesforge.errors import ConvergenceError, DataError
 from pesforge.fields import EV_PER_ANG3_IN_GPA
 from pesforge.settings import ConvergenceTargets

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from pesforge.dft.engines import Engine, Label
+from pesforge.dft.engines import Engine
 from pesforge.dft.failures import CRASH, NON_FINITE, REMEDIABLE, time_limit
+from pesforge.dft.label import Label
 from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.errors import DataError, LabelError, PesforgeError
 from pesforge.io import read_json, write_json

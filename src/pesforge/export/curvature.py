@@ -8,8 +8,7 @@ from pesforge.curation.influence import Property
 from pesforge.export.calculator import PesforgeCalculator, Potential
 from pesforge.potentials.normal import LinearFit
 from pesforge.representations.ace import AceBasis
-from pesforge.validation.elastic import elastic_tensor, strained_cells
-from pesforge.validation.properties import evaluate, named_constants, phonon_thz
+from pesforge.validation.properties import named_constants, phonon_thz, relaxed_elastic_tensor
 
 
 def curvature_of(
@@ -23,20 +22,12 @@ def curvature_of(
         displacement_ang: displacement of the phonon in Å.
         strain: strain of the elastic constants.
     """
-    frames = strained_cells(parent, strain)
 
     def measured(fit: LinearFit) -> list[Property]:
         zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
         calculator = PesforgeCalculator(Potential("ace-linear", basis, fit.coefficients, zeros))
         frequency, phi = phonon_thz(calculator, parent, displacement_ang)
-        found = evaluate(calculator, frames)
-        tensor = elastic_tensor(
-            parent,
-            frames,
-            stresses=[item["stress"] for item in found],
-            forces=[item["forces"] for item in found],
-            phi=phi,
-        )
+        tensor = relaxed_elastic_tensor(calculator, parent, strain, phi)
         properties: list[Property] = [(name, "GPa", value) for name, value in named_constants(tensor, parent).items()]
         if frequency is not None:
             properties.append(("optical phonon at Γ", "THz", frequency))

@@ -71,6 +71,26 @@ def phonon_thz(calculator: Calculator, parent: Atoms, displacement_ang: float) -
     return optical_phonon_thz(parent, phi), phi
 
 
+def relaxed_elastic_tensor(calculator: Calculator, crystal: Atoms, strain: float, phi: FloatArray) -> FloatArray:
+    """Elastic tensor (6, 6) in eV/Å³ of a crystal by a calculator, atoms relaxed.
+
+    Args:
+        calculator: the potential.
+        crystal: crystal at the volume of interest.
+        strain: strain of the strained cells.
+        phi: force constants in eV/Å².
+    """
+    frames = strained_cells(crystal, strain)
+    found = evaluate(calculator, frames)
+    return elastic_tensor(
+        crystal,
+        frames,
+        stresses=[item["stress"] for item in found],
+        forces=[item["forces"] for item in found],
+        phi=phi,
+    )
+
+
 def compare(
     calculator: Calculator, parent: Atoms, *, reference: dict[str, Any], settings: Validate, displacement_ang: float
 ) -> tuple[list[Check], dict[str, Any]]:
@@ -110,16 +130,8 @@ def compare(
         ),
     ]
     equilibrium = at_equilibrium(parent, ours)
-    frames = strained_cells(equilibrium, settings.elastic_strain)
-    found = evaluate(calculator, frames)
     frequency, phi = phonon_thz(calculator, parent, displacement_ang)
-    tensor = elastic_tensor(
-        equilibrium,
-        frames,
-        stresses=[item["stress"] for item in found],
-        forces=[item["forces"] for item in found],
-        phi=phi,
-    )
+    tensor = relaxed_elastic_tensor(calculator, equilibrium, settings.elastic_strain, phi)
     constants = named_constants(tensor, equilibrium)
     for name, value in reference["constants_gpa"].items():
         checks.append(

@@ -13,7 +13,7 @@ from pesforge.dft.convergence import (
     scan_parameter,
     scanned_parameters,
 )
-from pesforge.dft.engines import Label
+from pesforge.dft.label import Label
 from pesforge.dft.scan import Scan, change, scan
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import ConvergenceError, DataError, LabelError

@@ -11,8 +11,8 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from pesforge.dft.engines import Label
 from pesforge.dft.failures import CRASH, NON_FINITE, SCF, TIMEOUT, TOO_CLOSE, time_limit
+from pesforge.dft.label import Label
 from pesforge.dft.labelling import Journal, attach, check_one_settings, label_batch
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore, calculate_or_recall
