@@ -106,5 +106,7 @@ EVIDENCE = [
 ]
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
-os.environ["PESFORGE_LABELS"] = str(sum(STUDY.sample.families.values()))
-os.environ["PESFORGE_RUNS"] = str(len(RUNS) * len(SEEDS))
+os.environ.update(
+    PESFORGE_LABELS=str(sum(STUDY.sample.families.values())),
+    PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
+)
