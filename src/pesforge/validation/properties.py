@@ -1,5 +1,6 @@
 """Properties of the potential beside those of the reference method: equation of state, elastic constants, Γ phonon."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
+from pesforge.errors import DataError
 from pesforge.fields import EV_PER_ANG3_IN_GPA
 from pesforge.settings import Validate
 from pesforge.validation.check import Check, relative
@@ -71,6 +73,14 @@ def phonon_thz(calculator: Calculator, parent: Atoms, displacement_ang: float) -
     return optical_phonon_thz(parent, phi), phi
 
 
+def _minimum(parent: Atoms, volumes: Sequence[float], energies: Sequence[float]) -> EquationOfState | None:
+    """The equation of state of a potential, or None where it has no minimum."""
+    try:
+        return fit_eos(parent, volumes, energies)
+    except DataError:
+        return None
+
+
 def relaxed_elastic_tensor(calculator: Calculator, crystal: Atoms, strain: float, phi: FloatArray) -> FloatArray:
     """Elastic tensor (6, 6) in eV/Å³ of a crystal by a calculator, atoms relaxed.
 
@@ -96,6 +106,8 @@ def compare(
 ) -> tuple[list[Check], dict[str, Any]]:
     """Checks and curves of all properties. Each side is taken at its own equilibrium volume.
 
+    A potential without an equilibrium in the range of volumes fails the equation of state and the elastic constants.
+
     Args:
         calculator: the potential.
         parent: parent crystal.
@@ -107,13 +119,13 @@ def compare(
     cells = volume_cells(parent, settings.eos_points, settings.eos_linear_strain_max)
     volumes = [cell.get_volume() for cell in cells]
     energies = [found["energy"] for found in evaluate(calculator, cells)]
-    ours, theirs = fit_eos(parent, volumes, energies), fit_eos(parent, volumes, reference["energies_ev"])
+    theirs, ours = fit_eos(parent, volumes, reference["energies_ev"]), _minimum(parent, volumes, energies)
     length = float(np.linalg.norm(parent.cell.array[0]))
     checks = [
         relative(
             "lattice constant",
             "eos",
-            length * ours.lattice_scale,
+            length * ours.lattice_scale if ours else math.nan,
             reference=length * theirs.lattice_scale,
             tolerance_percent=tolerances.lattice_constant_percent,
             unit="Å",
@@ -122,23 +134,25 @@ def compare(
         relative(
             "bulk modulus",
             "eos",
-            ours.bulk_modulus_gpa,
+            ours.bulk_modulus_gpa if ours else math.nan,
             reference=theirs.bulk_modulus_gpa,
             tolerance_percent=tolerances.bulk_modulus_percent,
             unit="GPa",
             meaning="curvature of the equation of state at its minimum",
         ),
     ]
-    equilibrium = at_equilibrium(parent, ours)
     frequency, phi = phonon_thz(calculator, parent, displacement_ang)
-    tensor = relaxed_elastic_tensor(calculator, equilibrium, settings.elastic_strain, phi)
-    constants = named_constants(tensor, equilibrium)
+    constants = {}
+    if ours:
+        equilibrium = at_equilibrium(parent, ours)
+        tensor = relaxed_elastic_tensor(calculator, equilibrium, settings.elastic_strain, phi)
+        constants = named_constants(tensor, equilibrium)
     for name, value in reference["constants_gpa"].items():
         checks.append(
             relative(
                 name,
                 "elastic",
-                constants.get(name, 0.0),
+                constants.get(name, math.nan),
                 reference=value,
                 tolerance_percent=tolerances.elastic_percent,
                 unit="GPa",
@@ -159,14 +173,14 @@ def compare(
             )
         )
     n = len(parent)
-    zero_dft, zero_ours = theirs.energy_ev_per_atom, ours.energy_ev_per_atom
+    zero_dft, zero_ours = theirs.energy_ev_per_atom, ours.energy_ev_per_atom if ours else min(energies) / n
     curves = {
         "eos": {
             "volume_ang3_per_atom": [volume / n for volume in volumes],
             "dft_ev_per_atom": [energy / n - zero_dft for energy in reference["energies_ev"]],
             "potential_ev_per_atom": [energy / n - zero_ours for energy in energies],
             "dft_fit": theirs.to_dict(),
-            "potential_fit": ours.to_dict(),
+            "potential_fit": ours.to_dict() if ours else None,
         },
         "elastic_gpa": {"dft": reference["constants_gpa"], "potential": constants},
         "phonon_thz": {"dft": wanted, "potential": frequency} if wanted is not None else None,

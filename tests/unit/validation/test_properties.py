@@ -28,6 +28,14 @@ class Stiffer(EMT):
                 self.results[name] = self.results[name] * self.factor
 
 
+class Collapsing(EMT):
+    """EMT with an energy that falls with the volume, however small."""
+
+    def calculate(self, *arguments):
+        super().calculate(*arguments)
+        self.results["energy"] += 5.0 * self.atoms.get_volume()
+
+
 @pytest.fixture(scope="module")
 def copper():
     return bulk("Cu", "fcc", a=3.62, cubic=True)
@@ -74,6 +82,13 @@ def test_a_potential_three_per_cent_too_stiff_fails_the_bulk_modulus_alone(coppe
     assert checks["bulk modulus"].deviation == pytest.approx(3.0, abs=0.01)
     assert checks["C11"].passed
     assert checks["C11"].deviation == pytest.approx(3.0, abs=0.05)
+
+
+def test_a_potential_without_equilibrium_fails_and_stops_nothing(copper, reference):
+    checks, curves = checks_of(Collapsing(), copper, reference)
+    assert [name for name, check in checks.items() if check.passed is False] == list(checks)
+    assert curves["eos"]["potential_fit"] is None
+    assert min(curves["eos"]["potential_ev_per_atom"]) == 0.0
 
 
 def test_a_crystal_that_is_not_cubic_has_all_its_constants():
