@@ -6,7 +6,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from pesforge.errors import DataError
-from pesforge.fields import BOLTZMANN_EV_PER_K, FIELDS, SETTINGS_HASH
+from pesforge.fields import BOLTZMANN_EV_PER_K, FIELDS, LABEL_KEY, SETTINGS_HASH
 from pesforge.io import read_frames, write_frames
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.families import FAMILIES
@@ -167,7 +167,7 @@ def test_structures_come_back_from_a_file_with_all_their_entries(parent, tmp_pat
     ]
     assert len({frame.info["id"] for frame in frames}) == len(frames)
     write_frames(tmp_path / "a.extxyz", frames)
-    wanted = {name for name in FIELDS if name not in (SETTINGS_HASH, "energy", "forces", "stress")}
+    wanted = {name for name in FIELDS if name not in (SETTINGS_HASH, LABEL_KEY, "energy", "forces", "stress")}
     for before, after in zip(frames, read_frames(tmp_path / "a.extxyz"), strict=True):
         assert wanted <= set(after.info)
         assert (after.positions == before.positions).all()
