@@ -1,11 +1,16 @@
-"""Command line: run a study, say what it will cost and where its results are, and what every setting means."""
+"""Command line: run a study, say what it will cost and where its results are; or fit a file of labels without one."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pesforge.errors import PesforgeError
+
+if TYPE_CHECKING:
+    from pesforge.dataset import LabelKeys
 
 CONFIG = Path("config")
 
@@ -57,8 +62,63 @@ def _example(arguments: argparse.Namespace) -> str:
     return commented_yaml(loaded.settings).rstrip("\n")
 
 
+def _keys(arguments: argparse.Namespace) -> "LabelKeys":
+    from pesforge.dataset import LabelKeys
+
+    return LabelKeys(arguments.energy_key, arguments.forces_key, arguments.stress_key, arguments.group_key)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _one_thread() -> None:
+    """Keep the many small matrix products of leave-group-out on one thread, unless the user has chosen a number."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _fit(arguments: argparse.Namespace) -> str:
+    _one_thread()
+    from pesforge.fitting import FitSettings
+    from pesforge.fitting.commands import fit_files
+
+    settings = FitSettings(functions_per_species=arguments.functions)
+    return fit_files(arguments.train, arguments.test, arguments.out, keys=_keys(arguments), settings=settings, say=_say)
+
+
+def _evaluate(arguments: argparse.Namespace) -> str:
+    _one_thread()
+    from pesforge.fitting.commands import evaluate_files
+
+    return evaluate_files(arguments.folder, arguments.file, keys=_keys(arguments), out=arguments.out, say=_say)
+
+
+def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "fit a potential to a file of labels, without the workflow"
+    command = commands.add_parser("fit", help=about, description=about)
+    command.set_defaults(work=_fit)
+    command.add_argument("train", type=Path, metavar="TRAIN.extxyz", help="labelled structures")
+    command.add_argument("--test", type=Path, metavar="TEST.extxyz", help="labelled structures to predict only")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the potential and errors")
+    command.add_argument("--functions", type=int, default=500, metavar="K", help="most functions per species (500)")
+    _add_keys(command)
+    about = "errors of a potential on a file of labels"
+    command = commands.add_parser("evaluate", help=about, description=about)
+    command.set_defaults(work=_evaluate)
+    command.add_argument("folder", type=Path, metavar="DIR", help="folder of a fit or of a potential")
+    command.add_argument("file", type=Path, metavar="FILE.extxyz", help="labelled structures")
+    command.add_argument("--out", type=Path, metavar="FILE.json", help="write the errors there as well")
+    _add_keys(command)
+
+
+def _add_keys(command: argparse.ArgumentParser) -> None:
+    for kind in ("energy", "forces", "stress", "group"):
+        command.add_argument(f"--{kind}-key", metavar="KEY", help=f"name of the {kind} in the file")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status of the command line `pesforge run | plan | where | settings | example`."""
+    """Exit status of the command line `pesforge run | plan | where | settings | example | fit | evaluate`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, work, about in (
@@ -72,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(work=work)
         if work is not _settings:
             command.add_argument("study", nargs="?", default="config", help="name below config/ or path of a YAML file")
+    _add_file_commands(commands)
     arguments = parser.parse_args(argv)
     try:
         sys.stdout.write(arguments.work(arguments) + "\n")

@@ -25,6 +25,8 @@ FORMAT = 1
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
 CARD = "MODEL_CARD.md"
+INNER = "potential"
+"""Folder of the potential within the folder of a fit or of a study."""
 
 
 @contextmanager
@@ -102,12 +104,14 @@ def save_potential(
 
 
 def load_potential(folder: Path | str) -> PesforgeCalculator:
-    """The ASE calculator of the potential that `save_potential` wrote into `folder`.
+    """The ASE calculator of the potential that `save_potential` wrote into `folder`, or into `folder/potential`.
 
     Raises:
         DataError: a file is missing or damaged, or the format is not known.
     """
     place = Path(folder)
+    if not (place / MODEL).is_file() and (place / INNER / MODEL).is_file():
+        place = place / INNER
     if not (place / MODEL).is_file():
         raise DataError(
             f"{place}: there is no {MODEL}. Name the folder of a potential, such as results/<study>/potential."

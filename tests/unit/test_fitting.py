@@ -1,0 +1,232 @@
+"""Fits of files of labels: errors, the choice from training data alone, the folder, and the commands."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from pesforge import load_potential
+from pesforge.cli import main
+from pesforge.dataset import read_dataset
+from pesforge.errors import DataError, SettingsError
+from pesforge.fitting import FitSettings, fit
+from pesforge.fitting.candidates import cutoffs, largest_basis, most_functions, nearest_distance
+from pesforge.metrics import errors
+from pesforge.potentials.linear import LinearProblem, residuals
+from pesforge.potentials.normal import Weights
+from pesforge.representations.design import describe
+
+KEYS = {
+    f"{kind}_{statistic}_{unit}"
+    for kind, unit in (("energy", "mev_per_atom"), ("force", "ev_per_ang"), ("stress", "gpa"))
+    for statistic in ("mae", "rmse")
+}
+FAST = FitSettings(functions_per_species=80, reductions=(1, 0), cutoff_factors=(2.0,))
+
+
+def labelled(atoms: Atoms, family: str) -> Atoms:
+    atoms.calc = EMT()
+    labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+    if atoms.pbc.all():
+        labels["stress"] = atoms.get_stress()
+    atoms.calc = SinglePointCalculator(atoms, **labels)
+    atoms.info["config_type"] = family
+    return atoms
+
+
+def rattled(kind: str, seed: int) -> Atoms:
+    """A strained and rattled cell of copper, of its alloy with gold, or an ethane molecule."""
+    rng = np.random.default_rng(seed)
+    if kind == "ethane":
+        atoms = molecule("C2H6")
+    else:
+        atoms = bulk("Cu", "fcc", a=3.6 if kind == "copper" else 3.8, cubic=True)
+        atoms.set_cell(atoms.cell.array * (1 + 0.02 * rng.uniform(-1, 1)), scale_atoms=True)
+    if kind == "alloy":
+        atoms.symbols[: 1 + seed % 3] = "Au"
+    atoms.positions += 0.06 * rng.normal(size=atoms.positions.shape)
+    return labelled(atoms, "warm" if seed % 2 else "hot")
+
+
+def write(path: Path, kind: str, seeds: Sequence[int]) -> Path:
+    ase.io.write(path, [rattled(kind, seed) for seed in seeds], format="extxyz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("labels")
+    return {
+        "train": write(folder / "train.extxyz", "copper", range(24)),
+        "test": write(folder / "test.extxyz", "copper", range(100, 106)),
+        "other": write(folder / "other.extxyz", "copper", range(200, 203)),
+        "alloy": write(folder / "alloy.extxyz", "alloy", range(30)),
+    }
+
+
+@pytest.fixture(scope="module")
+def fitted(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("fit") / "copper"
+    assert main(command(files["train"], files["test"], out)) == 0
+    return out
+
+
+def command(train: Path, test: Path, out: Path) -> list[str]:
+    return ["fit", str(train), "--test", str(test), "--out", str(out), "--functions", "60"]
+
+
+def test_metrics_hold_every_split(fitted: Path) -> None:
+    metrics = json.loads((fitted / "metrics.json").read_text())
+    for split in ("train", "cv", "test"):
+        assert set(metrics[split]) == KEYS
+        assert [row["family"] for row in metrics["by_group"][split]] == ["hot", "warm"]
+        assert set(metrics["by_group"][split][0]) >= KEYS
+    assert set(metrics["cv_leave_family_out"]) >= KEYS
+    assert metrics["fit_seconds"] > 0
+    assert metrics["warnings"] == []
+    assert (
+        metrics["n_functions"] == metrics["choice"]["n_functions"] == load_potential(fitted).potential.basis.n_functions
+    )
+    assert metrics["train"]["force_rmse_ev_per_ang"] < metrics["cv"]["force_rmse_ev_per_ang"]
+    assert metrics["test"]["energy_mae_mev_per_atom"] < 3.0
+    assert metrics["test"]["force_mae_ev_per_ang"] < 0.03
+
+
+def test_the_folder_gives_the_test_errors(fitted: Path, files: dict[str, Path]) -> None:
+    expected = json.loads((fitted / "metrics.json").read_text())["test"]
+    frames = read_dataset(files["test"]).frames
+    energy, force, stress = [], [], []
+    for atoms in frames:
+        found = atoms.copy()
+        found.calc = load_potential(fitted)
+        energy.append((found.get_potential_energy() - atoms.get_potential_energy()) / len(atoms))
+        force.append(found.get_forces() - atoms.get_forces())
+        stress.append(found.get_stress() - atoms.get_stress())
+    assert 1e3 * np.mean(np.abs(energy)) == pytest.approx(expected["energy_mae_mev_per_atom"], rel=1e-6)
+    assert np.mean(np.abs(force)) == pytest.approx(expected["force_mae_ev_per_ang"], rel=1e-6)
+    assert 160.21766208 * np.mean(np.abs(stress)) == pytest.approx(expected["stress_mae_gpa"], rel=1e-6)
+
+
+def test_the_test_file_does_not_change_the_potential(fitted: Path, files: dict[str, Path], tmp_path: Path) -> None:
+    assert main(command(files["train"], files["other"], tmp_path / "again")) == 0
+    for name in ("model.json", "weights.safetensors", "MODEL_CARD.md"):
+        assert (tmp_path / "again/potential" / name).read_bytes() == (fitted / "potential" / name).read_bytes()
+    again = json.loads((tmp_path / "again/metrics.json").read_text())
+    assert again["test"] != json.loads((fitted / "metrics.json").read_text())["test"]
+
+
+def test_the_choice_is_the_lowest_score_but_for_the_margin(fitted: Path) -> None:
+    choice = json.loads((fitted / "metrics.json").read_text())["choice"]
+    scores = [point["score"] for point in choice["tried"] if point["score"] is not None]
+    assert min(scores) <= choice["score"] <= min(scores) + 0.005 + 1e-12
+    assert {point["root_energy_weight"] for point in choice["tried"]} == {80.0, 320.0}
+
+
+def test_left_out_errors_are_those_of_refits(fitted: Path, files: dict[str, Path]) -> None:
+    metrics = json.loads((fitted / "metrics.json").read_text())
+    frames, choice = read_dataset(files["train"]).frames, metrics["choice"]
+    potential = load_potential(fitted).potential
+    weights = Weights(choice["w_energy"], choice["w_force"], choice["w_stress"])
+    design = describe(frames, potential.basis)
+    squares = []
+    for left in range(len(frames)):
+        part = LinearProblem(design.select(np.arange(len(frames)) != left), prior_power=2.0)
+        model = part.fit(weights, choice["alpha"])
+        squares.append(errors(residuals(design.select(np.array([left])), model))["force_rmse_ev_per_ang"] ** 2)
+    assert metrics["cv"]["force_rmse_ev_per_ang"] == pytest.approx(np.sqrt(np.mean(squares)), rel=0.05)
+
+
+def test_two_species_and_copies_in_the_test(files: dict[str, Path]) -> None:
+    frames = read_dataset(files["alloy"]).frames
+    result = fit(frames[:24], frames[23:], FAST)
+    assert result.potential.basis.species == ("Au", "Cu")
+    assert result.metrics["test"]["force_rmse_ev_per_ang"] < 0.3 * force_spread(frames)
+    (note,) = result.metrics["warnings"]
+    assert note.startswith("1 of 7 test structures are copies of training structures (first: 0)")
+    assert result.metrics["test_without_copies"]["n_structures"] == 6
+
+
+def test_molecules(tmp_path: Path) -> None:
+    frames = read_dataset(write(tmp_path / "ethane.extxyz", "ethane", range(40))).frames
+    result = fit(frames[:32], frames[32:], FAST)
+    assert result.potential.basis.cutoff_ang == pytest.approx(4.0)
+    assert result.metrics["test"]["stress_mae_gpa"] is None
+    assert result.metrics["test"]["force_rmse_ev_per_ang"] < 0.5 * force_spread(frames)
+
+
+def force_spread(frames: Sequence[Atoms]) -> float:
+    return float(np.sqrt(np.mean(np.concatenate([atoms.get_forces() for atoms in frames]) ** 2)))
+
+
+def test_evaluate_writes_what_fit_measured(
+    fitted: Path, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "errors.json"
+    assert main(["evaluate", str(fitted), str(files["test"]), "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    expected = json.loads((fitted / "metrics.json").read_text())
+    assert {key: found[key] for key in KEYS} == expected["test"]
+    assert found["by_group"] == expected["by_group"]["test"]
+    assert "\nall " in capsys.readouterr().out
+
+
+def test_a_folder_with_something_else_is_refused(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    assert main(command(files["train"], files["test"], tmp_path)) == 1
+    captured = capsys.readouterr()
+    assert "holds something else" in captured.err
+    assert captured.out == ""
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_an_earlier_fit_is_replaced(fitted: Path, files: dict[str, Path]) -> None:
+    before = (fitted / "potential/weights.safetensors").read_bytes()
+    assert main(command(files["train"], files["test"], fitted)) == 0
+    assert (fitted / "potential/weights.safetensors").read_bytes() == before
+
+
+def test_a_test_with_another_element_ends_before_the_fit(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(files["train"], files["alloy"], tmp_path / "out")) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error == [line for line in error if "structure 0 (0) holds Au" in line]
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_group_is_refused(files: dict[str, Path]) -> None:
+    frames = [atoms.copy() for atoms in read_dataset(files["other"]).frames]
+    for atoms, source in zip(frames, read_dataset(files["other"]).frames, strict=True):
+        atoms.calc = source.calc
+        atoms.info["group"] = "one"
+    with pytest.raises(DataError, match="one group"):
+        fit(frames, None, FAST)
+
+
+def test_candidates_follow_material_and_data() -> None:
+    perfect = bulk("Cu", "fcc", a=3.6, cubic=True)
+    assert nearest_distance([perfect]) == pytest.approx(3.6 / np.sqrt(2))
+    assert cutoffs([perfect], FitSettings()) == (5.09, 6.11)
+    assert most_functions([perfect] * 100, 1, FitSettings()) == (400, "a third of the force components")
+    assert most_functions([perfect] * 1000, 4, FitSettings()) == (1500, "the setting")
+    assert most_functions([perfect] * 1000, 1, FitSettings(memory_bytes=19000 * 8 * 50)) == (50, "the memory")
+    for species in (("Cu",), ("Cu", "Au"), ("Nb", "Mo", "Ta", "W")):
+        for most in (150, 1500):
+            basis = largest_basis(species, 5.0, most)
+            assert most / 5 < basis.n_functions <= most
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(SettingsError, match="above 0"):
+        FitSettings(functions_per_species=0)
+    with pytest.raises(SettingsError, match="rise"):
+        FitSettings(log10_alphas=(2, 1))
