@@ -158,6 +158,23 @@ def test_the_commands_of_the_readme_work(finished):
     assert float(ran.stdout.split()[0]) < -5
 
 
+def test_the_readme_fits_a_file_of_labels(finished):
+    if not (finished.root / ".venv").exists():
+        give_environment(finished)
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL))
+    commands = re.findall(r"^\.venv/bin/pesforge .*$", blocks, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["fit", "evaluate"]
+    for name in ("train", "test", "more"):
+        shutil.copy(finished.root / "results/tiny/label/labels.extxyz", finished.root / f"{name}.extxyz")
+    for command in commands:
+        ran = shell(finished, command)
+        assert ran.returncode == 0, ran.stderr
+    metrics = read_json(finished.root / "results/my-fit/metrics.json")
+    assert metrics["train"]["energy_rmse_mev_per_atom"] < metrics["cv"]["energy_rmse_mev_per_atom"]
+    again = read_json(finished.root / "errors.json")
+    assert "force_rmse_ev_per_ang" in json.dumps(again)
+
+
 def test_a_wrong_study_ends_the_dry_run_with_all_mistakes_and_no_traceback(finished, tmp_path):
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("name: wrong\nsede: 1\nstructure: {prototype: diamond, species: [Si], lattice_constant_ang: -1}\n")
