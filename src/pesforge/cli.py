@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pesforge.dataset import LabelKeys
 
 CONFIG = Path("config")
+MODELS = ("ace",)
+"""Functional forms of `pesforge.fitting.models.FITTERS`, named here so that the help text imports nothing."""
 
 
 def _plan(arguments: argparse.Namespace) -> str:
@@ -84,7 +86,15 @@ def _fit(arguments: argparse.Namespace) -> str:
     from pesforge.fitting.commands import fit_files
 
     settings = FitSettings(functions_per_species=arguments.functions)
-    return fit_files(arguments.train, arguments.test, arguments.out, keys=_keys(arguments), settings=settings, say=_say)
+    return fit_files(
+        arguments.train,
+        arguments.test,
+        arguments.out,
+        keys=_keys(arguments),
+        settings=settings,
+        say=_say,
+        model=arguments.model,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
@@ -101,6 +111,7 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("train", type=Path, metavar="TRAIN.extxyz", help="labelled structures")
     command.add_argument("--test", type=Path, metavar="TEST.extxyz", help="labelled structures to predict only")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the potential and errors")
+    command.add_argument("--model", choices=MODELS, default=MODELS[0], help="functional form (%(default)s)")
     command.add_argument("--functions", type=int, default=500, metavar="K", help="most functions per species (500)")
     _add_keys(command)
     about = "errors of a potential on a file of labels"

@@ -13,11 +13,12 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from pesforge import load_potential
-from pesforge.cli import main
+from pesforge.cli import MODELS, main
 from pesforge.dataset import read_dataset
 from pesforge.errors import DataError, SettingsError
 from pesforge.fitting import FitSettings, fit
 from pesforge.fitting.candidates import cutoffs, largest_basis, most_functions, nearest_distance
+from pesforge.fitting.models import FITTERS
 from pesforge.metrics import errors
 from pesforge.potentials.linear import LinearProblem, residuals
 from pesforge.potentials.normal import Weights
@@ -230,3 +231,7 @@ def test_settings_are_checked() -> None:
         FitSettings(functions_per_species=0)
     with pytest.raises(SettingsError, match="rise"):
         FitSettings(log10_alphas=(2, 1))
+
+
+def test_the_command_line_offers_every_functional_form() -> None:
+    assert tuple(FITTERS) == MODELS

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
 from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.model import Model
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
 
+WEIGHTS = "weights.safetensors"
 Kind = Literal["ace-linear", "ace-neural"]
 
 
@@ -63,6 +67,44 @@ class Potential:
         else:
             raise DataError(f"kind {self.kind!r} is not known; it is ace-linear or ace-neural.")
 
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Chemical symbols that have parameters."""
+        return self.basis.species
+
+    def facts(self) -> Mapping[str, Any]:
+        """Plain values that head the model card."""
+        return {
+            "cutoff in Å": self.basis.cutoff_ang,
+            "functions": self.basis.n_functions,
+            "largest degree per order": list(self.basis.max_degree),
+            "largest angular momentum per order": list(self.basis.l_max),
+            "energy zeros in eV": dict(self.zeros),
+        }
+
+    def write(self, folder: Path) -> Mapping[str, Any]:
+        """Write `weights.safetensors` and the files of the head; return what `read` needs beside them."""
+        tensors = {"coefficients": self.coefficients, "matrix": self.matrix, "offset": self.offset}
+        arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items() if array is not None}
+        save_file(arrays, folder / WEIGHTS)
+        if self.head is not None:
+            self.head.save(folder)
+        return {"basis": self.basis.to_dict(), "zeros_ev": {key: float(value) for key, value in self.zeros.items()}}
+
+    @classmethod
+    def read(cls, folder: Path, described: Mapping[str, Any]) -> Self:
+        """The potential that `write` stored, from its files and from the values that it returned."""
+        tensors = load_file(folder / WEIGHTS)
+        return cls(
+            kind=described["kind"],
+            basis=AceBasis.from_dict(described["basis"]),
+            coefficients=tensors["coefficients"],
+            zeros={str(symbol): float(value) for symbol, value in described["zeros_ev"].items()},
+            head=NeuralHead.load(folder) if described["kind"] == "ace-neural" else None,
+            matrix=tensors.get("matrix"),
+            offset=tensors.get("offset"),
+        )
+
     def atom_gradient(self, invariants: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV without their zeros, and the derivatives (n, K) by the invariants (n, K)."""
         energies = invariants @ self.coefficients
@@ -98,7 +140,7 @@ class PesforgeCalculator(Calculator):
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
 
-    def __init__(self, potential: Potential, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, potential: Model, metadata: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.potential = potential
         self.metadata = dict(metadata or {})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pesforge.export.calculator import Potential
+from pesforge.potentials.model import Model
 
 SECTIONS = (
     ("data", "Data"),
@@ -41,27 +41,18 @@ def _body(value: Any) -> list[str]:
     return [_text(value)]
 
 
-def model_card(potential: Potential, metadata: Mapping[str, Any]) -> str:
+def model_card(potential: Model, metadata: Mapping[str, Any]) -> str:
     """The model card of a potential.
 
     Args:
         potential: the potential.
         metadata: plain values; those named in `SECTIONS` come first, single values stand in the head of the card.
     """
-    basis = potential.basis
-    facts = {
-        "kind": potential.kind,
-        "elements": list(basis.species),
-        "cutoff in Å": basis.cutoff_ang,
-        "functions": basis.n_functions,
-        "largest degree per order": list(basis.max_degree),
-        "largest angular momentum per order": list(basis.l_max),
-        "energy zeros in eV": dict(potential.zeros),
-    }
+    facts = {"kind": potential.kind, "elements": list(potential.species), **potential.facts()}
     known = [key for key, _ in SECTIONS]
     single = {key: value for key, value in metadata.items() if not isinstance(value, Mapping | list | tuple)}
     facts |= {key.replace("_", " "): value for key, value in sorted(single.items()) if key not in known}
-    lines = [f"# Potential of {', '.join(basis.species)}", "", *_body(facts), ""]
+    lines = [f"# Potential of {', '.join(potential.species)}", "", *_body(facts), ""]
     lines += ["## Use", "", "```python", "from pesforge import load_potential", ""]
     lines += ['atoms.calc = load_potential("path/to/this/folder")', "```", ""]
     lines += ["Energies in eV, forces in eV/Å, stress in eV/Å³ (ASE's sign and order).", ""]

@@ -4,29 +4,34 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
 from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
 from pesforge.export.card import model_card
 from pesforge.io import read_json, write_json, write_text
 from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.model import Model
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
 
-FORMAT = 1
+FORMAT = 2
 MODEL = "model.json"
-WEIGHTS = "weights.safetensors"
 CARD = "MODEL_CARD.md"
 INNER = "potential"
 """Folder of the potential within the folder of a fit or of a study."""
+
+READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = {
+    "ace-linear": Potential.read,
+    "ace-neural": Potential.read,
+}
+"""What reads a stored potential of each kind, from its folder and from what `model.json` says."""
 
 
 @contextmanager
@@ -50,6 +55,33 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(retired, ignore_errors=True)
 
 
+def save_model(folder: Path | str, model: Model, metadata: Mapping[str, Any]) -> None:
+    """Write a potential into `folder`: equal potentials give equal bytes, and an older potential there is replaced.
+
+    Args:
+        folder: place of `model.json`, `MODEL_CARD.md` and the model's own files.
+        model: the potential.
+        metadata: plain values for `model.json` and the model card; `pesforge.export.card` names the known keys.
+
+    Raises:
+        DataError: `folder` holds something else.
+    """
+    with _whole_folder(Path(folder)) as temporary:
+        described = dict(model.write(temporary))
+        files = sorted(temporary.iterdir())
+        for file in files:
+            file.chmod(0o644)
+        whole = {
+            "format": FORMAT,
+            "kind": model.kind,
+            **described,
+            "sha256": {file.name: _digest(file) for file in files},
+            "metadata": dict(metadata),
+        }
+        write_json(temporary / MODEL, whole)
+        write_text(temporary / CARD, model_card(model, metadata))
+
+
 def save_potential(
     folder: Path | str,
     *,
@@ -62,10 +94,10 @@ def save_potential(
     offset: FloatArray | None = None,
     metadata: Mapping[str, Any],
 ) -> None:
-    """Write a potential into `folder`: equal potentials give equal bytes, and an older potential there is replaced.
+    """Write a potential on ACE invariants into `folder`, see `save_model`.
 
     Args:
-        folder: place of `model.json`, `weights.safetensors`, `MODEL_CARD.md` and the files of the head.
+        folder: place of the files.
         kind: `ace-linear` or `ace-neural`.
         basis: K invariants per atom.
         coefficients: (K,) in eV.
@@ -73,34 +105,14 @@ def save_potential(
         head: non-linear head of a neural potential.
         matrix: projections (K, P) that the head sees.
         offset: (P,) taken off the projections; None for a neural potential: zero.
-        metadata: plain values for `model.json` and the model card; `pesforge.export.card` names the known keys.
+        metadata: plain values for `model.json` and the model card.
 
     Raises:
         DataError: the parts do not fit together, or `folder` holds something else.
     """
-    target = Path(folder)
     if head is not None and offset is None:
         offset = np.zeros(len(head.mean))
-    potential = Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset)
-    tensors = {"coefficients": potential.coefficients, "matrix": matrix, "offset": offset}
-    with _whole_folder(target) as temporary:
-        arrays = {
-            name: np.ascontiguousarray(array, dtype=np.float64) for name, array in tensors.items() if array is not None
-        }
-        save_file(arrays, temporary / WEIGHTS)
-        (temporary / WEIGHTS).chmod(0o644)
-        if head is not None:
-            head.save(temporary)
-        model = {
-            "format": FORMAT,
-            "kind": kind,
-            "basis": basis.to_dict(),
-            "zeros_ev": {symbol: float(value) for symbol, value in zeros.items()},
-            "weights_sha256": _digest(temporary / WEIGHTS),
-            "metadata": dict(metadata),
-        }
-        write_json(temporary / MODEL, model)
-        write_text(temporary / CARD, model_card(potential, metadata))
+    save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset), metadata)
 
 
 def load_potential(folder: Path | str) -> PesforgeCalculator:
@@ -124,19 +136,12 @@ def load_potential(folder: Path | str) -> PesforgeCalculator:
             "Load it with the version that wrote it, or export it again."
         )
     try:
-        if _digest(place / WEIGHTS) != model["weights_sha256"]:
-            raise DataError(f"{place}: {WEIGHTS} does not belong to {MODEL}; export the potential again.")
-        tensors = load_file(place / WEIGHTS)
-        potential = Potential(
-            kind=model["kind"],
-            basis=AceBasis.from_dict(model["basis"]),
-            coefficients=tensors["coefficients"],
-            zeros={str(symbol): float(value) for symbol, value in model["zeros_ev"].items()},
-            head=NeuralHead.load(place) if model["kind"] == "ace-neural" else None,
-            matrix=tensors.get("matrix"),
-            offset=tensors.get("offset"),
-        )
-        return PesforgeCalculator(potential, model["metadata"])
+        for name, digest in model["sha256"].items():
+            if _digest(place / Path(name).name) != digest:
+                raise DataError(f"{place}: {name} does not belong to {MODEL}; export the potential again.")
+        if model["kind"] not in READERS:
+            raise DataError(f"{place}: kind {model['kind']!r} is not known; it is one of {', '.join(READERS)}.")
+        return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{place}: the potential cannot be read ({type(error).__name__}: {error}). Copy the whole folder, or "

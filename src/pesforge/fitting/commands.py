@@ -6,10 +6,11 @@ from typing import Any
 
 from pesforge.dataset import LabelKeys, check_species, read_dataset
 from pesforge.errors import DataError
-from pesforge.export import load_potential, save_potential
+from pesforge.export import load_potential, save_model
 from pesforge.fields import FAMILY
 from pesforge.fitting.candidates import FitSettings
-from pesforge.fitting.fit import FitResult, evaluate_frames, fit
+from pesforge.fitting.fit import FitResult, evaluate_frames
+from pesforge.fitting.models import FITTERS
 from pesforge.fitting.search import Say
 from pesforge.io import write_json
 from pesforge.metrics import by_family, errors
@@ -44,19 +45,20 @@ def save_fit(folder: Path, result: FitResult) -> None:
         DataError: the folder holds something else.
     """
     _check_folder(folder)
-    potential = result.potential
-    save_potential(
-        folder / POTENTIAL,
-        kind=potential.kind,
-        basis=potential.basis,
-        coefficients=potential.coefficients,
-        zeros=potential.zeros,
-        metadata=result.metadata,
-    )
+    save_model(folder / POTENTIAL, result.potential, result.metadata)
     write_json(folder / METRICS, result.metrics)
 
 
-def fit_files(train: Path, test: Path | None, folder: Path, *, keys: LabelKeys, settings: FitSettings, say: Say) -> str:
+def fit_files(
+    train: Path,
+    test: Path | None,
+    folder: Path,
+    *,
+    keys: LabelKeys,
+    settings: FitSettings,
+    say: Say,
+    model: str = "ace",
+) -> str:
     """Fit a potential to a file of labels, write it into `folder` and return the table of its errors.
 
     Args:
@@ -66,6 +68,7 @@ def fit_files(train: Path, test: Path | None, folder: Path, *, keys: LabelKeys, 
         keys: names of the labels in both files.
         settings: the candidates.
         say: takes lines of progress and warnings.
+        model: functional form, one of `FITTERS`.
 
     Raises:
         DataError: a file is not usable, or the folder holds something else.
@@ -74,7 +77,8 @@ def fit_files(train: Path, test: Path | None, folder: Path, *, keys: LabelKeys, 
     training = read_dataset(train, keys)
     testing = None if test is None else read_dataset(test, keys)
     warnings = [*training.warnings, *(() if testing is None else testing.warnings)]
-    result = fit(training.frames, None if testing is None else testing.frames, settings, say=say, warnings=warnings)
+    fitter = FITTERS[model]
+    result = fitter(training.frames, None if testing is None else testing.frames, settings, say=say, warnings=warnings)
     for warning in result.metrics["warnings"]:
         say(f"warning: {warning}")
     save_fit(folder, result)
@@ -110,7 +114,7 @@ def evaluate_files(folder: Path, file: Path, *, keys: LabelKeys, out: Path | Non
     """
     potential = load_potential(folder).potential
     data = read_dataset(file, keys)
-    check_species(data.frames, potential.basis.species, file.name)
+    check_species(data.frames, potential.species, file.name)
     for warning in data.warnings:
         say(f"warning: {warning}")
     found = evaluate_frames(potential, data.frames)

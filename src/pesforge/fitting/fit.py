@@ -15,6 +15,7 @@ from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.metrics import Residuals, by_family, errors
 from pesforge.potentials.linear import residuals
+from pesforge.potentials.model import Model
 from pesforge.provenance import fingerprint, versions
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
@@ -25,17 +26,17 @@ class FitResult:
     """A fitted potential.
 
     Args:
-        potential: linear potential of the chosen candidate, fitted to all training structures.
+        potential: the chosen candidate, fitted to all training structures.
         metadata: its origin, for `model.json` and the model card; it depends on the training data alone.
         metrics: errors in training, left out, in the test; the choice; the time.
     """
 
-    potential: Potential
+    potential: Model
     metadata: dict[str, Any]
     metrics: dict[str, Any]
 
 
-def evaluate_frames(potential: Potential, frames: Sequence[Atoms]) -> Residuals:
+def evaluate_frames(potential: Model, frames: Sequence[Atoms]) -> Residuals:
     """Prediction minus label of labelled structures.
 
     Args:
