@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,8 +14,11 @@ from safetensors.numpy import load_file, save_file
 from pesforge.errors import DataError
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
-from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
+from pesforge.representations.compiled import CompiledAce, compile_ace
+from pesforge.representations.evaluator import Evaluator
+from pesforge.representations.pair_list import PairList
+from pesforge.representations.stacked import Basis, basis_from_dict
 
 WEIGHTS = "weights.safetensors"
 Kind = Literal["ace-linear", "ace-neural"]
@@ -38,7 +42,7 @@ class Potential:
     """
 
     kind: Kind
-    basis: AceBasis
+    basis: Basis
     coefficients: FloatArray
     zeros: Mapping[str, float]
     head: NeuralHead | None = None
@@ -74,13 +78,7 @@ class Potential:
 
     def facts(self) -> Mapping[str, Any]:
         """Plain values that head the model card."""
-        return {
-            "cutoff in Å": self.basis.cutoff_ang,
-            "functions": self.basis.n_functions,
-            "largest degree per order": list(self.basis.max_degree),
-            "largest angular momentum per order": list(self.basis.l_max),
-            "energy zeros in eV": dict(self.zeros),
-        }
+        return {**self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
 
     def write(self, folder: Path) -> Mapping[str, Any]:
         """Write `weights.safetensors` and the files of the head; return what `read` needs beside them."""
@@ -97,7 +95,7 @@ class Potential:
         tensors = load_file(folder / WEIGHTS)
         return cls(
             kind=described["kind"],
-            basis=AceBasis.from_dict(described["basis"]),
+            basis=basis_from_dict(described["basis"]),
             coefficients=tensors["coefficients"],
             zeros={str(symbol): float(value) for symbol, value in described["zeros_ev"].items()},
             head=NeuralHead.load(folder) if described["kind"] == "ace-neural" else None,
@@ -114,8 +112,21 @@ class Potential:
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
 
-    def evaluate(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def compiled(self) -> CompiledAce:
+        """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""
+        zeros = np.array([self.zeros[symbol] for symbol in self.basis.species])
+        return compile_ace(self.basis, self.coefficients, zeros)
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.compiled())
+
+    def evaluate(self, atoms: Atoms, pairs: PairList | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å, and stress (6,) in eV/Å³, NaN without a periodic cell.
+
+        Args:
+            atoms: the structure.
+            pairs: pairs that a linear potential keeps from step to step of a moving structure; None: found anew.
 
         Raises:
             DataError: an element has no parameters, or atoms coincide.
@@ -126,6 +137,8 @@ class Potential:
                 f"The potential has no parameters for {', '.join(missing)}; it is made for "
                 f"{', '.join(self.basis.species)}. Train a potential whose study holds these elements."
             )
+        if self.kind == "ace-linear":
+            return self._evaluator.evaluate(atoms, PairList(0.0) if pairs is None else pairs)
         energies, forces, stress = self.basis.evaluate(atoms, self.atom_gradient)
         return energies + np.array([self.zeros[symbol] for symbol in atoms.get_chemical_symbols()]), forces, stress
 
@@ -144,6 +157,7 @@ class PesforgeCalculator(Calculator):
         super().__init__()
         self.potential = potential
         self.metadata = dict(metadata or {})
+        self._pairs = PairList()
 
     def calculate(
         self,
@@ -159,7 +173,10 @@ class PesforgeCalculator(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         assert isinstance(self.atoms, Atoms)
-        energies, forces, stress = self.potential.evaluate(self.atoms)
+        if isinstance(self.potential, Potential):
+            energies, forces, stress = self.potential.evaluate(self.atoms, self._pairs)
+        else:
+            energies, forces, stress = self.potential.evaluate(self.atoms)
         total = float(energies.sum())
         self.results = {"energy": total, "free_energy": total, "energies": energies, "forces": forces}
         if np.isfinite(stress).all():

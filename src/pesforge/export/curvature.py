@@ -7,12 +7,12 @@ from ase import Atoms
 from pesforge.curation.influence import Property
 from pesforge.export.calculator import PesforgeCalculator, Potential
 from pesforge.potentials.normal import LinearFit
-from pesforge.representations.ace import AceBasis
+from pesforge.representations.stacked import Basis
 from pesforge.validation.properties import named_constants, phonon_thz, relaxed_elastic_tensor
 
 
 def curvature_of(
-    basis: AceBasis, parent: Atoms, *, displacement_ang: float, strain: float
+    basis: Basis, parent: Atoms, *, displacement_ang: float, strain: float
 ) -> Callable[[LinearFit], list[Property]]:
     """A function that gives elastic constants (GPa) and the optical phonon at Γ (THz) of a fit, at the parent's volume.
 

@@ -18,8 +18,8 @@ from pesforge.export.card import model_card
 from pesforge.io import read_json, write_json, write_text
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
-from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
+from pesforge.representations.stacked import Basis
 
 FORMAT = 2
 MODEL = "model.json"
@@ -86,7 +86,7 @@ def save_potential(
     folder: Path | str,
     *,
     kind: Kind,
-    basis: AceBasis,
+    basis: Basis,
     coefficients: FloatArray,
     zeros: Mapping[str, float],
     head: NeuralHead | None = None,

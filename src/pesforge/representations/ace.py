@@ -124,6 +124,11 @@ class AceBasis:
         return np.eye(len(self.species)) if self.mixing is None else np.array(self.mixing, dtype=float)
 
     @property
+    def parts(self) -> "tuple[AceBasis, ...]":
+        """The basis itself: the one set of functions that stands in its columns."""
+        return (self,)
+
+    @property
     def n_functions(self) -> int:
         """Number K of columns: functions per species of the centre, times the number of species."""
         return len(self.functions) * len(self.species)
@@ -156,6 +161,15 @@ class AceBasis:
         """
         lowered = tuple(largest - reduction for largest in self.max_degree)
         return replace(self, max_degree=lowered)
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values that describe the basis to people."""
+        return {
+            "cutoff in Å": self.cutoff_ang,
+            "functions": self.n_functions,
+            "largest degree per order": list(self.max_degree),
+            "largest angular momentum per order": list(self.l_max),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` turns into an equal basis."""
@@ -307,15 +321,11 @@ class AceBasis:
             volume=environment.volume,
         )
 
-    def evaluate(self, atoms: Atoms, atom_gradient: AtomGradient) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å and stress (6,) in eV/Å³ of any function of invariants.
+    def pull_back(self, atoms: Atoms) -> tuple[FloatArray, Callable[[FloatArray], tuple[FloatArray, FloatArray]]]:
+        """Invariants (n, K), and what turns dE/dB (n, K) into forces (n, 3) in eV/Å and stress (6,) in eV/Å³.
 
         Derivatives are pulled back through the densities once, whatever the number of functions. The stress is NaN
         unless the structure is periodic in three directions.
-
-        Args:
-            atoms: the structure, n atoms.
-            atom_gradient: maps invariants (n, K) to energies (n,) and their derivatives by the invariants (n, K).
 
         Raises:
             DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
@@ -324,13 +334,29 @@ class AceBasis:
         environment = self._environment(atoms)
         pairs, species, n_atoms = environment.pairs, environment.species, len(atoms)
         density = kernels.densities(pairs, channels, n_components)
-        energies, slopes = atom_gradient(self._spread(kernels.products(density, functions), species))
-        weights = np.asarray(slopes, dtype=float).reshape(n_atoms, len(self.species), -1)[np.arange(n_atoms), species]
-        adjoint = kernels.density_adjoint(density, functions, np.ascontiguousarray(weights))
-        gradient = kernels.pair_gradients(pairs, channels, adjoint)
-        centre, neighbour = environment.neighbours.centre, environment.neighbours.neighbour
-        forces = np.empty((n_atoms, 3))
-        for x in range(3):
-            forces[:, x] = np.bincount(centre, gradient[x], n_atoms) - np.bincount(neighbour, gradient[x], n_atoms)
-        stress = full_3x3_to_voigt_6_stress(pairs.vector @ gradient.T) / environment.volume
-        return np.asarray(energies, dtype=float), forces, stress
+
+        def derivatives(slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+            blocks = np.asarray(slopes, dtype=float).reshape(n_atoms, len(self.species), -1)
+            weights = np.ascontiguousarray(blocks[np.arange(n_atoms), species])
+            gradient = kernels.pair_gradients(pairs, channels, kernels.density_adjoint(density, functions, weights))
+            centre, neighbour = environment.neighbours.centre, environment.neighbours.neighbour
+            forces = np.empty((n_atoms, 3))
+            for x in range(3):
+                forces[:, x] = np.bincount(centre, gradient[x], n_atoms) - np.bincount(neighbour, gradient[x], n_atoms)
+            return forces, full_3x3_to_voigt_6_stress(pairs.vector @ gradient.T) / environment.volume
+
+        return self._spread(kernels.products(density, functions), species), derivatives
+
+    def evaluate(self, atoms: Atoms, atom_gradient: AtomGradient) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å and stress (6,) in eV/Å³ of any function of invariants.
+
+        Args:
+            atoms: the structure, n atoms.
+            atom_gradient: maps invariants (n, K) to energies (n,) and their derivatives by the invariants (n, K).
+
+        Raises:
+            DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
+        """
+        invariants, derivatives = self.pull_back(atoms)
+        energies, slopes = atom_gradient(invariants)
+        return np.asarray(energies, dtype=float), *derivatives(slopes)

@@ -14,7 +14,7 @@ from pesforge.representations.archive import load_arrays, save_arrays
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from pesforge.representations.ace import AceBasis
+    from pesforge.representations.stacked import Basis
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished structures and the number of all structures."""
@@ -144,7 +144,7 @@ def _text(atoms: Atoms, name: str, default: str) -> str:
     return str(atoms.info.get(name, default))
 
 
-def describe(frames: Sequence[Atoms], basis: "AceBasis", progress: Progress | None = None) -> Design:
+def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None = None) -> Design:
     """The design matrix of structures with their labels.
 
     A structure without an id gets its position in the sequence, one without a group forms a group of its own.

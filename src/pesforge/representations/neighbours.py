@@ -8,7 +8,7 @@ from ase import Atoms
 from pesforge.errors import DataError
 from pesforge.representations.arrays import FloatArray, IntArray
 
-_COINCIDENT_ANG = 1e-6
+COINCIDENT_ANG = 1e-6
 """Distance below which two atoms count as the same point: directions are lost to rounding."""
 
 
@@ -37,7 +37,12 @@ class Neighbours:
         return len(self.edge_neighbour)
 
 
-def _check(atoms: Atoms) -> None:
+def check_structure(atoms: Atoms) -> None:
+    """Refuse a structure whose pairs cannot be listed.
+
+    Raises:
+        DataError: no atoms, not finite, or periodic without volume.
+    """
     if len(atoms) == 0:
         raise DataError("The structure has no atoms; drop it.")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
@@ -49,8 +54,16 @@ def _check(atoms: Atoms) -> None:
         )
 
 
-def _raw_pairs(atoms: Atoms, cutoff_ang: float) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-    """Full list of pairs i, j, cell shifts and vectors r_j - r_i in Å."""
+def raw_pairs(atoms: Atoms, cutoff_ang: float) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
+    """Full list of pairs i, j, cell shifts and vectors r_j - r_i in Å, images through periodic boundaries included.
+
+    Args:
+        atoms: a structure that `check_structure` accepts.
+        cutoff_ang: largest length of a vector in Å.
+
+    Raises:
+        DataError: two atoms at one point.
+    """
     from vesin import NeighborList  # imports torch where it is installed, which takes seconds
 
     finder = NeighborList(cutoff=cutoff_ang, full_list=True, n_threads=1)
@@ -60,6 +73,11 @@ def _raw_pairs(atoms: Atoms, cutoff_ang: float) -> tuple[IntArray, IntArray, Int
         [bool(flag) for flag in atoms.pbc],
         "ijSD",
     )
+    if len(vector):
+        squares = np.einsum("px,px->p", vector, vector)
+        worst = int(squares.argmin())
+        if squares[worst] < COINCIDENT_ANG**2:
+            raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")
     return first.astype(np.int64), second.astype(np.int64), shift.astype(np.int64), vector
 
 
@@ -73,12 +91,8 @@ def find_neighbours(atoms: Atoms, cutoff_ang: float) -> Neighbours:
     Raises:
         DataError: not finite, periodic without volume, or two atoms at one point.
     """
-    _check(atoms)
-    first, second, shift, vector = _raw_pairs(atoms, cutoff_ang)
-    distance = np.linalg.norm(vector, axis=1)
-    if len(distance) and distance.min() < _COINCIDENT_ANG:
-        worst = int(distance.argmin())
-        raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")
+    check_structure(atoms)
+    first, second, shift, vector = raw_pairs(atoms, cutoff_ang)
     n_atoms = len(atoms)
     order = np.lexsort((*shift.T, second, first))
     first, second = first[order], second[order]

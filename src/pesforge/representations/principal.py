@@ -6,14 +6,14 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
-from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
+from pesforge.representations.stacked import Basis
 
 SMALLEST_VARIANCE = 1e-12
 """Directions whose variance is below this share of the mean square are noise of the arithmetic."""
 
 
-def principal_projections(frames: Sequence[Atoms], basis: AceBasis, scale: FloatArray, count: int) -> FloatArray:
+def principal_projections(frames: Sequence[Atoms], basis: Basis, scale: FloatArray, count: int) -> FloatArray:
     """Matrix (K, P) that maps invariants to principal components of unit variance over the atoms of `frames`.
 
     The components are those of the invariants multiplied by `scale`; their mean is not taken off, because a constant

@@ -14,7 +14,7 @@ from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.design import Progress
 
 if TYPE_CHECKING:
-    from pesforge.representations.ace import AceBasis
+    from pesforge.representations.stacked import Basis
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _ranges(offsets: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def project_all(
-    frames: Sequence[Atoms], basis: "AceBasis", matrix: FloatArray, progress: Progress | None = None
+    frames: Sequence[Atoms], basis: "Basis", matrix: FloatArray, progress: Progress | None = None
 ) -> ProjectionSet:
     """Combinations B @ matrix of the invariants of all atoms, with derivatives.
 
