@@ -85,7 +85,7 @@ def _fit(arguments: argparse.Namespace) -> str:
     from pesforge.fitting import FitSettings
     from pesforge.fitting.commands import fit_files
 
-    settings = FitSettings(functions_per_species=arguments.functions)
+    settings = FitSettings(functions=arguments.functions)
     return fit_files(
         arguments.train,
         arguments.test,
@@ -112,7 +112,7 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("--test", type=Path, metavar="TEST.extxyz", help="labelled structures to predict only")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the potential and errors")
     command.add_argument("--model", choices=MODELS, default=MODELS[0], help="functional form (%(default)s)")
-    command.add_argument("--functions", type=int, default=500, metavar="K", help="most functions per species (500)")
+    command.add_argument("--functions", type=int, metavar="K", help="most functions (as many as a minute allows)")
     _add_keys(command)
     about = "errors of a potential on a file of labels"
     command = commands.add_parser("evaluate", help=about, description=about)

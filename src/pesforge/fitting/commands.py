@@ -9,7 +9,8 @@ from pesforge.errors import DataError
 from pesforge.export import load_potential, save_model
 from pesforge.fields import FAMILY
 from pesforge.fitting.candidates import FitSettings
-from pesforge.fitting.fit import FitResult, evaluate_frames
+from pesforge.fitting.evaluation import evaluate_frames
+from pesforge.fitting.fit import FitResult
 from pesforge.fitting.models import FITTERS
 from pesforge.fitting.search import Say
 from pesforge.io import write_json

@@ -9,12 +9,13 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.dataset import check_species, copies_between
-from pesforge.export import Potential
-from pesforge.fields import FAMILY
+from pesforge.fields import FAMILY, GROUP
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.evaluation import evaluate_frames
+from pesforge.fitting.left_out import by_family as by_family_left_out
+from pesforge.fitting.left_out import by_group, potential_of
 from pesforge.fitting.search import Chosen, Say, choose
-from pesforge.metrics import Residuals, by_family, errors
-from pesforge.potentials.linear import residuals
+from pesforge.metrics import by_family, errors
 from pesforge.potentials.model import Model
 from pesforge.provenance import fingerprint, versions
 
@@ -34,27 +35,6 @@ class FitResult:
     potential: Model
     metadata: dict[str, Any]
     metrics: dict[str, Any]
-
-
-def evaluate_frames(potential: Model, frames: Sequence[Atoms]) -> Residuals:
-    """Prediction minus label of labelled structures.
-
-    Args:
-        potential: the potential.
-        frames: structures with energy, forces and perhaps stress in their calculators.
-
-    Raises:
-        DataError: an element has no parameters, or atoms coincide.
-    """
-    energy, forces, stress = [], [], []
-    for atoms in frames:
-        energies, force, tensor = potential.evaluate(atoms)
-        labels = atoms.calc.results
-        energy.append((energies.sum() - labels["energy"]) / len(atoms))
-        forces.append((force - labels["forces"]).ravel())
-        stress.append(tensor - labels["stress"] if "stress" in labels else np.full(6, np.nan))
-    sizes = np.array([len(atoms) for atoms in frames], dtype=np.int64)
-    return Residuals(np.array(energy), np.concatenate(forces), np.concatenate(stress), sizes)
 
 
 def _quiet(_: str) -> None:
@@ -94,46 +74,40 @@ def fit(
                 f"{copies[0]}); `test_without_copies` leaves them out."
             )
     chosen = choose(frames, settings, say)
-    design, mask = chosen.problem.design, chosen.mask
-    model = chosen.problem.fit(chosen.weights, chosen.alpha, mask)
-    basis = chosen.basis.reduced(chosen.reduction)
-    zeros = dict(zip(basis.species, model.zeros.tolist(), strict=True))
-    potential = Potential("ace-linear", basis, model.coefficients[mask], zeros)
-    found = {
-        "train": residuals(design, model),
-        "cv": chosen.problem.leave_out(chosen.weights, chosen.alpha, design.groups, mask),
-    }
-    families = {"train": design.families, "cv": design.families}
+    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
+    potential = potential_of(chosen, factor.fit())
+    cv, method = by_group(chosen, factor)
+    found = {"train": evaluate_frames(potential, frames), "cv": cv}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-        families["test"] = tuple(str(atoms.info[FAMILY]) for atoms in test_frames)
-    if len(set(design.families)) > 1:
-        left_out = chosen.problem.leave_out(chosen.weights, chosen.alpha, design.families, mask)
-        by_left_out = {**errors(left_out), "by_family": by_family(left_out, design.families)}
-    else:
-        by_left_out = None
-    choice = describe_choice(chosen)
+    families = {split: [str(atoms.info[FAMILY]) for atoms in frames] for split in ("train", "cv")}
+    families["test"] = [str(atoms.info[FAMILY]) for atoms in test_frames or ()]
     metrics: dict[str, Any] = {split: errors(values) for split, values in found.items()}
     if copies and test_frames and len(copies) < len(test_frames):
         kept = np.setdiff1d(np.arange(len(test_frames)), copies)
         metrics["test_without_copies"] = {"n_structures": len(kept), **errors(found["test"].select(kept))}
+    without_family = by_family_left_out(chosen)
+    choice = describe_choice(chosen)
     metrics |= {
         "by_group": {split: by_family(values, families[split]) for split, values in found.items()},
-        "cv_leave_family_out": by_left_out,
+        "cv_method": method,
+        "cv_leave_family_out": None
+        if without_family is None
+        else {**errors(without_family), "by_family": by_family(without_family, families["train"])},
         "n_structures": {split: len(values.n_atoms) for split, values in found.items() if split != "cv"},
-        "n_groups": len(set(design.groups)),
-        "n_functions": basis.n_functions,
+        "n_groups": len({str(atoms.info[GROUP]) for atoms in frames}),
+        "n_functions": potential.basis.n_functions,
         "choice": choice,
         "warnings": notes,
         "fit_seconds": time.monotonic() - started,
     }
     metadata = {
         "data": {
-            "labels": len(design.ids),
-            "atoms": int(design.n_atoms.sum()),
-            "families": ", ".join(dict.fromkeys(design.families)),
+            "labels": len(frames),
+            "atoms": sum(len(atoms) for atoms in frames),
+            "families": ", ".join(dict.fromkeys(families["train"])),
         },
-        "method": {key: value for key, value in choice.items() if key not in ("tried", "text")},
+        "method": {key: value for key, value in choice.items() if key not in ("tried", "text", "pareto")},
         "errors": {f"left out by group: {key}": value for key, value in metrics["cv"].items()},
         "code": {part: fingerprint(part) for part in CODE},
         "versions": versions(),
@@ -143,20 +117,19 @@ def fit(
 
 def describe_choice(chosen: Chosen) -> dict[str, Any]:
     """What was chosen and why: plain values, the text for people and every point that was tried."""
-    design, basis = chosen.problem.design, chosen.basis.reduced(chosen.reduction)
+    problem, basis = chosen.problem, chosen.basis
     alphas = [point["alpha"] for point in chosen.tried]
-    cut = sorted({point["cutoff_ang"] for point in chosen.tried})
+    reach = [part.cutoff_ang for part in basis.parts]
     text = (
-        f"{basis.n_functions} functions at a cutoff of {basis.cutoff_ang:g} Å, alpha {chosen.alpha:g}, weights of "
-        f"squared residuals energy {chosen.weights.energy:g}, force 1, stress {chosen.weights.stress:g}: lowest sum of "
-        f"the logarithms of energy and force RMSE of {len(chosen.tried)} points (cutoffs "
-        f"{', '.join(f'{cutoff:g}' for cutoff in cut)} Å; alpha {min(alphas):g} to {max(alphas):g}), each of the "
-        f"{len(set(design.groups))} groups predicted without it. Test data took no part. The largest basis tried has "
-        f"{chosen.basis.n_functions} functions, as {chosen.limit} allows."
+        f"{basis.n_functions} functions at {_spoken(reach)} Å, alpha {chosen.alpha:g}, weights of squared residuals "
+        f"energy {chosen.weights.energy:g}, force 1, stress {chosen.weights.stress:g}: lowest sum of the logarithms of "
+        f"energy MAE and force RMSE of {len(chosen.tried)} points (alpha {min(alphas):g} to {max(alphas):g}), groups being "
+        f"left out in {len(problem.folds)} folds. A small basis chose the cutoff. Test data took no part. The largest "
+        f"basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows."
     )
     return {
-        "cutoff_ang": basis.cutoff_ang,
-        "max_degree": list(basis.max_degree),
+        "cutoffs_ang": reach,
+        "max_degree": [list(part.max_degree) for part in basis.parts],
         "n_functions": basis.n_functions,
         "alpha": chosen.alpha,
         "w_energy": chosen.weights.energy,
@@ -164,5 +137,21 @@ def describe_choice(chosen: Chosen) -> dict[str, Any]:
         "w_stress": chosen.weights.stress,
         "score": chosen.score,
         "text": text,
+        "pareto": _front(chosen.tried),
         "tried": list(chosen.tried),
     }
+
+
+def _spoken(cutoffs: Sequence[float]) -> str:
+    plural = "s" if len(cutoffs) > 1 else ""
+    return f"cutoff{plural} of " + " and ".join(f"{cutoff:g}" for cutoff in cutoffs)
+
+
+def _front(tried: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The points whose energy and force errors no other point beats both, by rising energy error."""
+    scored = [point for point in tried if point["score"] is not None]
+    front: list[dict[str, Any]] = []
+    for point in sorted(scored, key=lambda point: (point["energy_mae_mev_per_atom"], point["force_rmse_ev_per_ang"])):
+        if not front or point["force_rmse_ev_per_ang"] < front[-1]["force_rmse_ev_per_ang"]:
+            front.append(point)
+    return front

@@ -1,4 +1,4 @@
-"""Choice of cutoff, basis, regularisation and energy weight by exact leave-group-out on the training data alone."""
+"""Choice of cutoff, basis, regularisation and energy weight by groups left out of the training data alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,60 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
-from pesforge.fitting.candidates import FitSettings, cutoffs, largest_basis, most_functions
-from pesforge.metrics import errors
-from pesforge.potentials.linear import LinearProblem
+from pesforge.fields import FAMILY, GROUP
+from pesforge.fitting.candidates import (
+    FAR_L_MAX,
+    FAR_SHARE,
+    FAR_STEPS,
+    NEAR_L_MAX,
+    NEAR_STEPS,
+    REACH,
+    Family,
+    FitSettings,
+    cutoffs,
+    mixed_channels,
+    most_functions,
+    spread_over,
+)
+from pesforge.folds import group_folds
+from pesforge.potentials.grams import GramProblem
 from pesforge.potentials.normal import Weights
 from pesforge.representations.ace import AceBasis
-from pesforge.representations.arrays import BoolArray
-from pesforge.representations.design import describe
+from pesforge.representations.arrays import BoolArray, IntArray
+from pesforge.representations.stacked import Basis, stacked
 
 Say = Callable[[str], None]
 START_DECADE = -5
 MARGIN = 0.005
 """Differences of scores below this decide nothing: the smaller basis, then the larger α is taken."""
+TRIAL_FUNCTIONS = 250
+SEED = 0
+SPOKEN = 10
+"""How many times the progress through the structures is told."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Some columns of the largest basis: how much the degrees of its parts are lowered; None leaves a part out."""
+
+    reductions: tuple[int | None, ...]
+
+    def mask(self, basis: Basis) -> BoolArray:
+        """The columns (K,)."""
+        pieces = [
+            np.zeros(part.n_functions, dtype=np.bool_) if lowered is None else part.subset_mask(lowered)
+            for part, lowered in zip(basis.parts, self.reductions, strict=True)
+        ]
+        return np.concatenate(pieces)
+
+    def of(self, basis: Basis) -> Basis:
+        """The basis of these columns alone, in the same order."""
+        parts = [
+            part.reduced(lowered)
+            for part, lowered in zip(basis.parts, self.reductions, strict=True)
+            if lowered is not None and part.subset_mask(lowered).any()
+        ]
+        return stacked(tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -27,19 +69,18 @@ class Chosen:
     """The best candidate.
 
     Args:
-        basis: its largest basis.
-        problem: normal equations of that basis.
-        reduction: how much the largest degrees are lowered.
+        problem: normal equations of the largest basis.
+        size: the columns that are taken.
         weights: weights of squared residuals.
         alpha: prior precision.
-        score: sum of the logarithms of the RMSE of energy (meV/atom) and force (eV/Å), left out by group.
+        score: sum of the logarithms of the energy MAE (meV/atom), which a few odd structures hardly move, and of the
+            force RMSE (eV/Å), both left out by folds of groups.
         tried: every point that was evaluated.
         limit: what decided the size of the largest basis.
     """
 
-    basis: AceBasis
-    problem: LinearProblem
-    reduction: int
+    problem: GramProblem
+    size: Size
     weights: Weights
     alpha: float
     score: float
@@ -48,57 +89,69 @@ class Chosen:
 
     @property
     def mask(self) -> BoolArray:
-        """Columns (K,) of the chosen size."""
-        return self.basis.subset_mask(self.reduction)
+        """Columns (K,) of the largest basis that are taken."""
+        return self.size.mask(self.problem.basis)
+
+    @property
+    def basis(self) -> Basis:
+        """The basis of these columns."""
+        return self.size.of(self.problem.basis)
+
+
+Key = tuple[Size, float, int]
 
 
 class _Points:
-    """Held-out scores of one design, each computed once."""
+    """Held-out scores of one largest basis, each computed once."""
 
-    def __init__(self, problem: LinearProblem, basis: AceBasis, settings: FitSettings, say: Say) -> None:
-        self.problem, self.basis, self.settings, self.say = problem, basis, settings, say
-        self.scores: dict[tuple[int, float, int], float] = {}
+    def __init__(self, problem: GramProblem, settings: FitSettings, say: Say) -> None:
+        self.problem, self.settings, self.say = problem, settings, say
+        self.scores: dict[Key, float] = {}
         self.rows: list[dict[str, Any]] = []
 
     def weights(self, root_energy: float) -> Weights:
         return Weights(root_energy**2, 1.0, self.settings.root_stress_weight**2)
 
-    def score(self, reduction: int, root_energy: float, decade: int) -> float:
-        key = (reduction, root_energy, decade)
+    def n_functions(self, size: Size) -> int:
+        return int(size.mask(self.problem.basis).sum())
+
+    def score(self, size: Size, root_energy: float, decade: int) -> float:
+        key = (size, root_energy, decade)
         if key in self.scores:
             return self.scores[key]
-        mask, groups = self.basis.subset_mask(reduction), self.problem.design.groups
+        mask, parts = size.mask(self.problem.basis), self.problem.basis.parts
+        reach = [part.cutoff_ang for part, lowered in zip(parts, size.reductions, strict=True) if lowered is not None]
         row = {
-            "cutoff_ang": self.basis.cutoff_ang,
+            "cutoffs_ang": reach,
             "n_functions": int(mask.sum()),
             "root_energy_weight": root_energy,
             "alpha": 10.0**decade,
         }
         try:
-            found = errors(self.problem.leave_out(self.weights(root_energy), 10.0**decade, groups, mask))
+            found = self.problem.held_out(self.weights(root_energy), 10.0**decade, mask)
         except DataError:
             self.scores[key] = np.inf
             self.rows.append({**row, "score": None})
             return np.inf
-        energy, force = found["energy_rmse_mev_per_atom"], found["force_rmse_ev_per_ang"]
-        score = float(sum(np.log(max(value or 0.0, np.finfo(np.float64).tiny)) for value in (energy, force)))
+        energy, force = 1e3 * float(np.mean(np.abs(found.energy))), found.force_rms
+        score = float(sum(np.log(max(value, np.finfo(np.float64).tiny)) for value in (energy, force)))
         self.scores[key] = score
-        self.rows.append({**row, "score": score, **found})
+        self.rows.append({**row, "score": score, "energy_mae_mev_per_atom": energy, "force_rmse_ev_per_ang": force})
         self.say(
-            f"cutoff {self.basis.cutoff_ang:g} Å, {mask.sum()} functions, w_E {root_energy:g}, alpha 1e{decade}: "
-            f"{energy:.2f} meV/atom, {force:.4f} eV/Å left out"
+            f"cutoff {' and '.join(f'{cutoff:g}' for cutoff in reach)} Å, {mask.sum()} functions, w_E {root_energy:g}, "
+            f"alpha 1e{decade}: {energy:.2f} meV/atom (MAE), {force:.4f} eV/Å (RMSE) left out"
         )
         return score
 
-    def descend(self, reduction: int, root_energy: float, start: int) -> int:
+    def descend(self, size: Size, root_energy: float, start: int) -> int:
         """The decade of α with the lowest score near `start`: neighbours are tried until both are no better."""
         lowest, highest = self.settings.log10_alphas
         best = min(max(start, lowest), highest)
-        score = self.score(reduction, root_energy, best)
+        score = self.score(size, root_energy, best)
         for step in (1, -1):
             moved = False
             while lowest <= best + step <= highest:
-                other = self.score(reduction, root_energy, best + step)
+                other = self.score(size, root_energy, best + step)
                 if np.isfinite(score) and not other < score + step * MARGIN:
                     break
                 best, score, moved = best + step, other, True
@@ -106,24 +159,81 @@ class _Points:
                 break
         return best
 
-    def best(self) -> tuple[int, float, int]:
-        """Reduction, root of the energy weight and decade of the point to take."""
+    def best(self) -> Key:
+        """The point to take: of those about as good as the best, the one with the fewest functions."""
         lowest = min(self.scores.values())
         good = [key for key, score in self.scores.items() if score <= lowest + MARGIN]
-        return max(good, key=lambda key: (key[0], key[2], -self.scores[key]))
+        return max(good, key=lambda key: (-self.n_functions(key[0]), key[2], -self.scores[key]))
+
+    def climb(self, sizes: Sequence[Size]) -> None:
+        """Score sizes from small to large at the first energy weight, then the other weights at the best point.
+
+        Weights are tried in their order until one does not gain; the best of them gets its own α.
+        """
+        decade = START_DECADE
+        for size in sizes:
+            decade = self.descend(size, self.settings.root_energy_weights[0], decade)
+        size, taken, decade = self.best()
+        for root_energy in self.settings.root_energy_weights[1:]:
+            if not self.score(size, root_energy, decade) < self.scores[size, taken, decade] - MARGIN:
+                break
+            taken = root_energy
+        self.descend(size, taken, decade)
 
 
-def _masks(basis: AceBasis, reductions: Sequence[int]) -> list[int]:
-    """Reductions that leave functions and give different sizes, from the smallest basis to the largest."""
-    sizes = {int(basis.subset_mask(reduction).sum()): reduction for reduction in sorted(reductions, reverse=True)}
-    return [sizes[size] for size in sorted(sizes) if size > 0]
+def _sizes(basis: Basis, reductions: Sequence[int]) -> list[Size]:
+    """Sizes from small to large: the near part grows, then the far part is added and grows."""
+    falling = sorted(reductions, reverse=True)
+    if len(basis.parts) == 1:
+        sizes = [Size((lowered,)) for lowered in falling]
+    else:
+        sizes = [Size((lowered, None)) for lowered in falling] + [Size((falling[-1], lowered)) for lowered in falling]
+    distinct = {int(size.mask(basis).sum()): size for size in reversed(sizes)}
+    return [size for size in sizes if size in distinct.values() and size.mask(basis).any()]
+
+
+def _folds(frames: Sequence[Atoms], settings: FitSettings) -> list[IntArray]:
+    groups = [str(atoms.info[GROUP]) for atoms in frames]
+    families = [str(atoms.info[FAMILY]) for atoms in frames]
+    return group_folds(groups, min(settings.folds, len(set(groups))), SEED, families=families)
+
+
+def _near_cutoff(frames: Sequence[Atoms], family: Family, most: int, settings: FitSettings, say: Say) -> float:
+    """The near cutoff whose small basis predicts groups best that a part of the structures leaves out."""
+    tried = cutoffs(frames, settings)
+    if len(tried) == 1:
+        return tried[0]
+    few = [frames[s] for s in spread_over(frames, settings.trial_atoms)]
+    if len({str(atoms.info[GROUP]) for atoms in few}) < 2:
+        few = list(frames)
+    scores = {}
+    for cutoff in tried:
+        basis = family.reaching(cutoff).largest(max(min(TRIAL_FUNCTIONS * len(family.species), most), 1))
+        problem = GramProblem(few, basis, _folds(few, settings), prior_power=settings.prior_power)
+        points = _Points(problem, settings, say)
+        points.descend(Size((0,)), settings.root_energy_weights[0], START_DECADE)
+        scores[cutoff] = min(points.scores.values())
+    return min(scores, key=lambda cutoff: scores[cutoff])
+
+
+def _largest(family: Family, cutoff: float, most: int) -> tuple[AceBasis, ...]:
+    """Near and far part of at most so many functions in all; the near part alone where there is no room for both."""
+    near = Family(**{**vars(family), "cutoff_ang": cutoff})
+    far = Family(**{**vars(family), "cutoff_ang": round(REACH * cutoff, 2), "steps": FAR_STEPS, "l_max": FAR_L_MAX})
+    try:
+        second = far.largest(int(FAR_SHARE * most))
+        return near.largest(most - second.n_functions), second
+    except DataError:
+        return (near.largest(most),)
 
 
 def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
-    """The candidate with the lowest score; the design matrix is built once per cutoff.
+    """The candidate with the lowest score.
 
-    Per cutoff sizes are tried from small to large at the first energy weight, α being followed decade by decade from
-    the best one of the size before; then the other energy weights at the best size.
+    A small basis and a part of the structures decide the near cutoff. Then Gram matrices of the largest basis at this
+    cutoff are formed once; all sizes, α and energy weights are scored with them: sizes from small to large at the first
+    energy weight, α being followed decade by decade from the best one of the size before; then the other energy weights
+    at the best size.
 
     Args:
         frames: labelled training structures with groups.
@@ -133,29 +243,40 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
     Raises:
         DataError: all structures are of one group, or no candidate can be fitted.
     """
-    if len({str(atoms.info["group"]) for atoms in frames}) < 2:
+    if len({str(atoms.info[GROUP]) for atoms in frames}) < 2:
         raise DataError("all training structures are of one group; choosing a potential needs two at least.")
     species = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
-    most, limit = most_functions(frames, len(species), settings)
-    best: Chosen | None = None
-    tried: list[dict[str, Any]] = []
-    for cutoff in cutoffs(frames, settings):
-        basis = largest_basis(species, cutoff, most)
-        say(f"cutoff {cutoff:g} Å: design matrix of {len(frames)} structures, {basis.n_functions} functions")
-        problem = LinearProblem(describe(frames, basis), prior_power=settings.prior_power)
-        points = _Points(problem, basis, settings, say)
-        decade = START_DECADE
-        for reduction in _masks(basis, settings.reductions):
-            decade = points.descend(reduction, settings.root_energy_weights[0], decade)
-        reduction, _, decade = points.best()
-        for root_energy in settings.root_energy_weights[1:]:
-            points.descend(reduction, root_energy, decade)
-        tried += points.rows
-        reduction, root_energy, decade = points.best()
-        score = points.scores[reduction, root_energy, decade]
-        if np.isfinite(score) and (best is None or score < best.score):
-            weights = points.weights(root_energy)
-            best = Chosen(basis, problem, reduction, weights, 10.0**decade, score, (), limit)
-    if best is None:
+    most, limit = most_functions(frames, settings)
+    mixing, degrees = mixed_channels(len(species))
+    family = Family(species, 1.0, NEAR_STEPS, NEAR_L_MAX, mixing, degrees)
+    cutoff = _near_cutoff(frames, family, most, settings, say)
+    basis = stacked(_largest(family, cutoff, most))
+    say(
+        f"cutoff {' and '.join(f'{part.cutoff_ang:g}' for part in basis.parts)} Å: {len(frames)} structures, "
+        f"{basis.n_functions} functions"
+    )
+    problem = GramProblem(
+        frames,
+        basis,
+        _folds(frames, settings),
+        prior_power=settings.prior_power,
+        keep_bytes=settings.memory_bytes,
+        progress=_told(say),
+    )
+    points = _Points(problem, settings, say)
+    points.climb(_sizes(basis, settings.reductions))
+    size, root_energy, decade = points.best()
+    score = points.scores[size, root_energy, decade]
+    if not np.isfinite(score):
         raise DataError("no candidate could be fitted: the structures carry too little information. Add structures.")
-    return Chosen(**{**vars(best), "tried": tuple(tried)})
+    return Chosen(problem, size, points.weights(root_energy), 10.0**decade, score, tuple(points.rows), limit)
+
+
+def _told(say: Say) -> Callable[[int, int], None]:
+    """Progress that is told a few times."""
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done * SPOKEN // total > (done - 1) * SPOKEN // total:
+            say(f"{done} of {total} structures described")
+
+    return progress

@@ -1,6 +1,6 @@
 """Design matrix of a set of structures: what the linear model is fitted on, and its labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -144,6 +144,10 @@ def _text(atoms: Atoms, name: str, default: str) -> str:
     return str(atoms.info.get(name, default))
 
 
+Rows = tuple[FloatArray, FloatArray, FloatArray]
+"""Rows of one structure: energy (K,), forces (3n, K), stress (6, K)."""
+
+
 def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None = None) -> Design:
     """The design matrix of structures with their labels.
 
@@ -157,22 +161,51 @@ def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None 
     Raises:
         DataError: a structure cannot be described; the message names it.
     """
+
+    def rows() -> Iterator[Rows]:
+        for s, atoms in enumerate(frames):
+            yield rows_of(atoms, basis, str(s))
+            if progress is not None:
+                progress(s + 1, len(frames))
+
+    return assemble(frames, basis, rows())
+
+
+def rows_of(atoms: Atoms, basis: "Basis", name: str) -> Rows:
+    """Rows of one structure.
+
+    Args:
+        atoms: the structure.
+        basis: the functions.
+        name: what a structure without an id is called.
+
+    Raises:
+        DataError: the structure cannot be described; the message names it.
+    """
+    try:
+        return basis.rows(atoms)
+    except DataError as error:
+        raise DataError(f"Structure {_text(atoms, names.ID, name)}: {error}") from error
+
+
+def assemble(frames: Sequence[Atoms], basis: "Basis", rows: Iterable[Rows]) -> Design:
+    """The design matrix of structures whose rows are known.
+
+    Args:
+        frames: structures with their labels.
+        basis: the functions.
+        rows: rows of each structure.
+    """
     energy = np.empty((len(frames), basis.n_functions))
     forces = np.empty((3 * sum(len(atoms) for atoms in frames), basis.n_functions))
     stress = np.empty((6 * len(frames), basis.n_functions))
     counts = np.zeros((len(frames), len(basis.species)))
     ids = tuple(_text(atoms, names.ID, str(s)) for s, atoms in enumerate(frames))
     row = 0
-    for s, atoms in enumerate(frames):
-        try:
-            block = basis.rows(atoms)
-            counts[s] = np.bincount(basis.species_index(atoms), minlength=len(basis.species))
-        except DataError as error:
-            raise DataError(f"Structure {ids[s]}: {error}") from error
+    for s, (atoms, block) in enumerate(zip(frames, rows, strict=True)):
+        counts[s] = np.bincount(basis.species_index(atoms), minlength=len(basis.species))
         energy[s], forces[row : row + 3 * len(atoms)], stress[6 * s : 6 * s + 6] = block
         row += 3 * len(atoms)
-        if progress is not None:
-            progress(s + 1, len(frames))
     empty = np.empty(0)
     y_stress = np.concatenate([empty, *(_label(atoms, "stress", 6) for atoms in frames)])
     return Design(

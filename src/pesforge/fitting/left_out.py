@@ -1,0 +1,79 @@
+"""Errors of structures that the chosen potential has not seen: by group, exactly where affordable, and by family."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pesforge.export import Potential
+from pesforge.fields import GROUP
+from pesforge.fitting.evaluation import evaluate_frames
+from pesforge.fitting.search import Chosen
+from pesforge.folds import group_members
+from pesforge.metrics import Residuals
+from pesforge.potentials.linear import residuals
+from pesforge.potentials.normal import Factor, LinearFit
+from pesforge.representations.arrays import IntArray
+from pesforge.representations.design import assemble
+
+EXACT_WORK = 1.5e11
+"""Most multiplications, force components × functions², that leave-one-group-out may take."""
+
+
+def potential_of(chosen: Chosen, fit: LinearFit) -> Potential:
+    """The potential of a fit of the chosen functions."""
+    basis, mask = chosen.basis, chosen.mask
+    zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
+    return Potential("ace-linear", basis, fit.coefficients[mask], zeros)
+
+
+def by_group(chosen: Chosen, factor: Factor) -> tuple[Residuals, str]:
+    """Residuals of every structure without its group, and how they were found.
+
+    Exact from one factorisation while rows are in memory and the work is bearable; else one fit per fold of groups, the
+    folds that chose the potential.
+
+    Args:
+        chosen: the choice.
+        factor: factorised normal equations of all structures.
+    """
+    problem = chosen.problem
+    work = 3.0 * problem.n_atoms.sum() * float(chosen.mask.sum()) ** 2
+    if problem.kept is None or work > EXACT_WORK:
+        return _refitted(chosen, enumerate(problem.folds)), f"groups left out in {len(problem.folds)} folds"
+    parts, order = [], []
+    for members in group_members([str(atoms.info[GROUP]) for atoms in problem.frames]).values():
+        frames = [problem.frames[s] for s in members]
+        block = assemble(frames, problem.basis, [problem.kept[s] for s in members])
+        parts.append(residuals(block, factor.fit(factor.without(block))))
+        order.append(members)
+    return _ordered(parts, order), "every group left out, exact"
+
+
+def by_family(chosen: Chosen) -> Residuals | None:
+    """Residuals of every structure without its whole family; None where there is but one."""
+    families = np.array(chosen.problem.families)
+    if not chosen.problem.family_sums:
+        return None
+    return _refitted(chosen, ((name, np.flatnonzero(families == name)) for name in chosen.problem.family_sums))
+
+
+def _refitted(chosen: Chosen, parts: Iterable[tuple[str | int, IntArray]]) -> Residuals:
+    """Residuals of the members of each part by a fit without it."""
+    found, order = [], []
+    for without, members in parts:
+        factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask, without)
+        frames = [chosen.problem.frames[s] for s in members]
+        found.append(evaluate_frames(potential_of(chosen, factor.fit()), frames))
+        order.append(members)
+    return _ordered(found, order)
+
+
+def _ordered(parts: list[Residuals], order: list[IntArray]) -> Residuals:
+    """Residuals of all structures in their own order."""
+    whole = Residuals(
+        np.concatenate([part.energy for part in parts]),
+        np.concatenate([part.forces for part in parts]),
+        np.concatenate([part.stress for part in parts]),
+        np.concatenate([part.n_atoms for part in parts]),
+    )
+    return whole.select(np.argsort(np.concatenate(order), kind="stable"))

@@ -1,0 +1,312 @@
+"""Normal equations from rows that stream by: Gram matrices per fold and family, whatever the number of structures.
+
+Rows of one structure after the other are multiplied into Gram matrices and forgotten, so that memory does not grow with
+the number of structures. Cross-validation by folds needs the Gram matrices alone: the squared residuals of forces that
+were left out are vᵀ G v - 2 vᵀ b + yᵀ y.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from ase import Atoms
+
+from pesforge import fields as names
+from pesforge.errors import DataError
+from pesforge.potentials.linear import SPREAD_FLOOR, ZERO_SCALE
+from pesforge.potentials.normal import Factor, Weights, cholesky_factor
+from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.design import Progress, Rows, rows_of
+from pesforge.representations.stacked import Basis
+
+CHUNK_ROWS = 1536
+"""Rows that are multiplied at once: enough for the speed of a matrix product, few beside the Gram matrix."""
+
+
+@dataclass
+class Sums:
+    """What some structures add to the normal equations of forces and of stresses: XᵀX (K, K), Xᵀy (K,), yᵀy, rows."""
+
+    gram: FloatArray
+    right: FloatArray
+    squares: float = 0.0
+    rows: int = 0
+
+    @classmethod
+    def zero(cls, size: int) -> "Sums":
+        """Sums of nothing."""
+        return cls(np.zeros((size, size)), np.zeros(size))
+
+    def add(self, other: "Sums", columns: IntArray | slice = slice(None)) -> None:
+        """Add sums over some of the columns."""
+        if isinstance(columns, slice):
+            self.gram += other.gram
+        else:
+            self.gram[np.ix_(columns, columns)] += other.gram
+        self.right[columns] += other.right
+        self.squares += other.squares
+        self.rows += other.rows
+
+    def residual_squares(self, vector: FloatArray) -> float:
+        """Sum of squared residuals of a solution (K,)."""
+        return max(float(vector @ (self.gram @ vector) - 2 * vector @ self.right) + self.squares, 0.0)
+
+    def scaled(self, scale: FloatArray) -> "Sums":
+        """The sums with every column multiplied by its scale (K,), in place."""
+        if self.rows:
+            self.gram *= scale[:, None]
+            self.gram *= scale
+            self.right *= scale
+        return self
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Residuals of structures that a fit by folds has not seen: energy (S,) in eV/atom, rms force and stress.
+
+    `stress_rms` is in eV/Å³, NaN where no stress is labelled.
+    """
+
+    energy: FloatArray
+    force_rms: float
+    stress_rms: float
+
+
+def _labels(atoms: Atoms) -> tuple[float, FloatArray, FloatArray | None]:
+    results = {} if atoms.calc is None else atoms.calc.results
+    if "energy" not in results or "forces" not in results:
+        raise DataError(f"structure {atoms.info.get(names.ID, '')} has no energy or forces to fit.")
+    stress = results.get("stress")
+    forces = np.asarray(results["forces"], dtype=float).ravel()
+    return float(results["energy"]), forces, None if stress is None else np.asarray(stress, dtype=float)
+
+
+class GramProblem:
+    """Normal equations of labelled structures, ready for any weights, α, subset of functions and fold.
+
+    Prior scales and centring are those of `pesforge.potentials.linear.LinearProblem`.
+
+    Args:
+        frames: labelled structures with group and family.
+        basis: K functions.
+        folds: indices of the structures of each fold; together all structures.
+        prior_power: p of the prior scale 1/[rms force column × (1 + degree)^p].
+        keep_bytes: rows are kept in memory if they need no more than this.
+        progress: called after every structure.
+
+    Raises:
+        DataError: a structure has no label or cannot be described, or no function changes with the positions.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Atoms],
+        basis: Basis,
+        folds: Sequence[IntArray],
+        *,
+        prior_power: float,
+        keep_bytes: float = 0.0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.frames, self.basis, self.folds = frames, basis, folds
+        size, n_species = basis.n_functions, len(basis.species)
+        self.n_atoms = np.array([len(atoms) for atoms in frames], dtype=np.int64)
+        self.fold = np.empty(len(frames), dtype=np.int64)
+        for number, members in enumerate(folds):
+            self.fold[members] = number
+        self.families = [str(atoms.info.get(names.FAMILY, "")) for atoms in frames]
+        self.kept: list[Rows] | None = None
+        if size * 8.0 * (3 * self.n_atoms.sum() + 7 * len(frames)) <= keep_bytes:
+            self.kept = [(np.empty(0), np.empty(0), np.empty(0))] * len(frames)
+        self._energy_rows = np.empty((len(frames), size))
+        self._counts = np.zeros((len(frames), n_species))
+        y_energy = np.empty(len(frames))
+        distinct = list(dict.fromkeys(self.families))
+        by_family = len(distinct) > 1
+        self.fold_sums = [(Sums.zero(size), Sums.zero(size)) for _ in folds]
+        self.family_sums = {name: (Sums.zero(size), Sums.zero(size)) for name in distinct} if by_family else {}
+        self._stream(y_energy, progress)
+        share = self._counts / self.n_atoms[:, None]
+        self.baseline: FloatArray = scipy.linalg.lstsq(share, y_energy / self.n_atoms)[0]
+        self._finish(share, y_energy / self.n_atoms - share @ self.baseline, prior_power)
+
+    def _active(self, present: tuple[int, ...]) -> IntArray | slice:
+        """Columns of the centres' species that are present."""
+        if len(present) == len(self.basis.species):
+            return slice(None)
+        columns, start = [], 0
+        for part in self.basis.parts:
+            width = len(part.functions)
+            columns += [np.arange(width) + start + width * species for species in present]
+            start += part.n_functions
+        return np.concatenate(columns)
+
+    def _stream(self, y_energy: FloatArray, progress: Progress | None) -> None:
+        species = [tuple(np.unique(self.basis.species_index(atoms)).tolist()) for atoms in self.frames]
+        keys = [(int(self.fold[s]), self.families[s], species[s]) for s in range(len(self.frames))]
+        force, stress = _Buffer(), _Buffer()
+        for place, s in enumerate(order := sorted(range(len(keys)), key=lambda s: keys[s])):
+            atoms, columns = self.frames[s], self._active(species[s])
+            rows = rows_of(atoms, self.basis, str(s))
+            energy, forces, tensor = _labels(atoms)
+            if self.kept is not None:
+                self.kept[s] = rows
+            self._energy_rows[s], y_energy[s] = rows[0], energy
+            self._counts[s] = np.bincount(self.basis.species_index(atoms), minlength=self._counts.shape[1])
+            force.append(rows[1][:, columns], forces)
+            if tensor is not None and np.isfinite(rows[2]).all():
+                stress.append(rows[2][:, columns], tensor)
+            last = place + 1 == len(order) or keys[order[place + 1]] != keys[s]
+            if last or force.rows >= CHUNK_ROWS:
+                targets = [self.fold_sums[keys[s][0]]]
+                targets += [self.family_sums[keys[s][1]]] if self.family_sums else []
+                for buffer, kind in ((force, 0), (stress, 1)):
+                    part = buffer.take()
+                    for target in targets:
+                        if part is not None:
+                            target[kind].add(part, columns)
+            if progress is not None:
+                progress(place + 1, len(order))
+
+    def _finish(self, share: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
+        squares = np.sum([np.diag(force.gram) for force, _ in self.fold_sums], axis=0)
+        rms = np.sqrt(squares / sum(force.rows for force, _ in self.fold_sums))
+        if not rms.max() > 0:
+            raise DataError(
+                "no basis function changes with the positions: add displaced structures or raise the cutoff."
+            )
+        informative = rms > SPREAD_FLOOR * rms.max()
+        damping = (1.0 + self.basis.degree) ** prior_power
+        functions = np.divide(1.0, rms * damping, out=np.zeros_like(rms), where=informative)
+        self.scale: FloatArray = np.append(functions, np.full(len(self.baseline), ZERO_SCALE))
+        self.energy_rows: FloatArray = np.hstack([self._energy_rows / self.n_atoms[:, None], share]) * self.scale
+        self.y_energy = y_energy
+        for pair in (*self.fold_sums, *self.family_sums.values()):
+            for sums in pair:
+                sums.scaled(functions)
+        self.has_stress = any(stress.rows for _, stress in self.fold_sums)
+
+    def _columns(self, mask: BoolArray) -> IntArray:
+        if mask.shape != (self.basis.n_functions,) or not mask.any():
+            raise DataError(f"the mask of functions must have length {self.basis.n_functions} and select at least one.")
+        return np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
+
+    def _part(
+        self, weights: Weights, chosen: IntArray, pair: tuple[Sums, Sums], structures: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Weighted normal matrix and right side of some structures, with the sums of their forces and stresses."""
+        functions = chosen[: -len(self.baseline)]
+        n, block = len(functions), np.ix_(functions, functions)
+        rows = self.energy_rows[np.ix_(structures, chosen)]
+        normal = weights.energy * (rows.T @ rows)
+        right = weights.energy * (self.y_energy[structures] @ rows)
+        for weight, sums in zip((weights.force, weights.stress), pair, strict=True):
+            if weight and sums.rows:
+                normal[:n, :n] += weight * sums.gram[block]
+                right[:n] += weight * sums.right[functions]
+        return normal, right
+
+    def held_out(self, weights: Weights, alpha: float, mask: BoolArray) -> HeldOut:
+        """Residuals of every structure by the fit to the other folds.
+
+        Args:
+            weights: weights of squared residuals.
+            alpha: prior precision.
+            mask: functions (K,).
+
+        Raises:
+            DataError: a factorisation fails.
+        """
+        chosen = self._columns(mask)
+        functions = chosen[: -len(self.baseline)]
+        parts = [
+            self._part(weights, chosen, pair, members) for pair, members in zip(self.fold_sums, self.folds, strict=True)
+        ]
+        normal, right = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
+        energy, squares, rows = np.empty(len(self.frames)), np.zeros(2), np.zeros(2)
+        whole = np.zeros(self.basis.n_functions)
+        for (fold_normal, fold_right), pair, members in zip(parts, self.fold_sums, self.folds, strict=True):
+            vector = _solved(normal - fold_normal, right - fold_right, alpha)
+            energy[members] = self.energy_rows[np.ix_(members, chosen)] @ vector - self.y_energy[members]
+            whole[functions] = vector[: len(functions)]
+            for kind, sums in enumerate(pair):
+                if sums.rows:
+                    squares[kind] += sums.residual_squares(whole)
+                    rows[kind] += sums.rows
+        rms = np.sqrt(np.divide(squares, rows, out=np.full(2, np.nan), where=rows > 0))
+        return HeldOut(energy, float(rms[0]), float(rms[1]))
+
+    def factorise(self, weights: Weights, alpha: float, mask: BoolArray, without: str | int | None = None) -> Factor:
+        """The factorised normal equations of all structures.
+
+        Args:
+            weights: weights of squared residuals.
+            alpha: prior precision.
+            mask: functions (K,).
+            without: a family (its name) or a fold (its number) that is left out; None: none.
+
+        Raises:
+            DataError: the normal matrix is not positive definite.
+        """
+        chosen = self._columns(mask)
+        parts = [
+            self._part(weights, chosen, pair, members) for pair, members in zip(self.fold_sums, self.folds, strict=True)
+        ]
+        normal, right = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
+        if isinstance(without, str):
+            members = np.flatnonzero(np.array(self.families) == without)
+            taken = self._part(weights, chosen, self.family_sums[without], members)
+            normal, right = normal - taken[0], right - taken[1]
+        elif without is not None:
+            normal, right = normal - parts[without][0], right - parts[without][1]
+        normal[np.diag_indices_from(normal)] += alpha
+        lower = cholesky_factor(normal, alpha)
+        squares = weights.energy * float(self.y_energy @ self.y_energy)
+        rows = len(self.y_energy)
+        for pair in self.fold_sums:
+            for weight, sums in zip((weights.force, weights.stress), pair, strict=True):
+                squares, rows = squares + weight * sums.squares, rows + (sums.rows if weight else 0)
+        return Factor(
+            weights=weights,
+            alpha=alpha,
+            columns=mask,
+            scale=self.scale[chosen],
+            baseline=self.baseline,
+            normal=normal,
+            right=right,
+            cholesky=lower,
+            vector=scipy.linalg.cho_solve((lower, True), right, check_finite=False),
+            n_rows=rows,
+            weighted_squares=squares,
+        )
+
+
+class _Buffer:
+    """Rows and targets that wait to be multiplied."""
+
+    def __init__(self) -> None:
+        self.parts: list[FloatArray] = []
+        self.targets: list[FloatArray] = []
+        self.rows = 0
+
+    def append(self, rows: FloatArray, targets: FloatArray) -> None:
+        self.parts.append(rows)
+        self.targets.append(targets)
+        self.rows += len(targets)
+
+    def take(self) -> Sums | None:
+        """Sums of the waiting rows, which are then forgotten; None if there are none."""
+        if not self.rows:
+            return None
+        rows, targets = np.concatenate(self.parts), np.concatenate(self.targets)
+        self.parts, self.targets, self.rows = [], [], 0
+        return Sums(rows.T @ rows, targets @ rows, float(targets @ targets), len(targets))
+
+
+def _solved(normal: FloatArray, right: FloatArray, alpha: float) -> FloatArray:
+    normal[np.diag_indices_from(normal)] += alpha
+    solution: FloatArray = scipy.linalg.cho_solve(
+        (cholesky_factor(normal, alpha), True), right, check_finite=False, overwrite_b=True
+    )
+    return solution
