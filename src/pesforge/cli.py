@@ -104,6 +104,12 @@ def _evaluate(arguments: argparse.Namespace) -> str:
     return evaluate_files(arguments.folder, arguments.file, keys=_keys(arguments), out=arguments.out, say=_say)
 
 
+def _lammps(arguments: argparse.Namespace) -> str:
+    from pesforge.export.lammps.commands import export_lammps
+
+    return export_lammps(arguments.folder, build=arguments.build)
+
+
 def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "fit a potential to a file of labels, without the workflow"
     command = commands.add_parser("fit", help=about, description=about)
@@ -121,6 +127,11 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("file", type=Path, metavar="FILE.extxyz", help="labelled structures")
     command.add_argument("--out", type=Path, metavar="FILE.json", help="write the errors there as well")
     _add_keys(command)
+    about = "write the files that LAMMPS needs to run a potential"
+    command = commands.add_parser("lammps", help=about, description=about)
+    command.set_defaults(work=_lammps)
+    command.add_argument("folder", type=Path, metavar="DIR", help="folder of a fit or of a potential")
+    command.add_argument("--build", action="store_true", help="compile the plugin of pair_style pesforge as well")
 
 
 def _add_keys(command: argparse.ArgumentParser) -> None:
@@ -129,7 +140,7 @@ def _add_keys(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status of the command line `pesforge run | plan | where | settings | example | fit | evaluate`."""
+    """Exit status of the command line `pesforge run | plan | where | settings | example | fit | …`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, work, about in (

@@ -115,11 +115,11 @@ def save_potential(
     save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset), metadata)
 
 
-def load_potential(folder: Path | str) -> PesforgeCalculator:
-    """The ASE calculator of the potential that `save_potential` wrote into `folder`, or into `folder/potential`.
+def potential_place(folder: Path | str) -> Path:
+    """The folder that holds `model.json`: `folder`, or `folder/potential`.
 
     Raises:
-        DataError: a file is missing or damaged, or the format is not known.
+        DataError: neither does.
     """
     place = Path(folder)
     if not (place / MODEL).is_file() and (place / INNER / MODEL).is_file():
@@ -128,6 +128,16 @@ def load_potential(folder: Path | str) -> PesforgeCalculator:
         raise DataError(
             f"{place}: there is no {MODEL}. Name the folder of a potential, such as results/<study>/potential."
         )
+    return place
+
+
+def load_potential(folder: Path | str) -> PesforgeCalculator:
+    """The ASE calculator of the potential that `save_potential` wrote into `folder`, or into `folder/potential`.
+
+    Raises:
+        DataError: a file is missing or damaged, or the format is not known.
+    """
+    place = potential_place(folder)
     model = read_json(place / MODEL)
     found = model.get("format") if isinstance(model, dict) else None
     if found != FORMAT:

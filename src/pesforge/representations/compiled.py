@@ -1,6 +1,7 @@
 """A linear potential on ACE invariants as one polynomial in the densities of an atom, in flat tables."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,15 +85,12 @@ def compile_ace(basis: Basis, coefficients: FloatArray, zeros: FloatArray) -> Co
         )
     components: list[IntArray] = []
     terms = []
-    first_column, first_radial, first_component = 0, 0, 0
-    resolved = n_species > 1 and all(part.mixing is None for part in basis.parts)
-    for part in basis.parts:
+    first_column = 0
+    for part, numbers, rows in density_components(basis):
         columns = slice(first_column, first_column + part.n_functions)
-        numbers, rows = _components(part, resolved, first_radial, first_component)
         components.append(rows)
         terms.append(_monomials(part.functions, coefficients[columns].reshape(n_species, -1), numbers))
-        first_column, first_radial = columns.stop, first_radial + _n_radial(part, resolved)
-        first_component += len(rows)
+        first_column = columns.stop
     table = np.concatenate(components)
     merged = [
         _merged([found[order] for found in terms], order + 1, n_species, len(table)) for order in range(MAX_ORDER)
@@ -105,7 +103,7 @@ def compile_ace(basis: Basis, coefficients: FloatArray, zeros: FloatArray) -> Co
     renumbered = np.empty(len(table), dtype=np.int64)
     renumbered[order] = np.arange(len(order))
     merged = [_sorted(renumbered[factors], values) for factors, values in merged]
-    radial, spacing = _radial_table(basis, resolved)
+    radial, spacing = _radial_table(basis, _resolved(basis))
     return CompiledAce(
         species=basis.species,
         cutoff_ang=basis.cutoff_ang,
@@ -118,6 +116,26 @@ def compile_ace(basis: Basis, coefficients: FloatArray, zeros: FloatArray) -> Co
         factors=tuple(factors for factors, _ in merged),
         coefficients=tuple(values for _, values in merged),
     )
+
+
+def _resolved(basis: Basis) -> bool:
+    """Whether components name the species that contribute: densities of one species each share radial functions."""
+    return len(basis.species) > 1 and all(part.mixing is None for part in basis.parts)
+
+
+def density_components(basis: Basis) -> Iterator[tuple[AceBasis, dict[Channel, IntArray], IntArray]]:
+    """Every part with the numbers of its density components and their rows (harmonic, species, radial), shape (C, 3).
+
+    The 2l + 1 numbers of a channel rise with m; those of a part go on where those of the one before ended. The species
+    is -1 where all contribute. Radial functions are numbered as in `CompiledAce.radial`.
+    """
+    resolved = _resolved(basis)
+    first_radial, first_component = 0, 0
+    for part in basis.parts:
+        numbers, rows = _components(part, resolved, first_radial, first_component)
+        yield part, numbers, rows
+        first_radial += _n_radial(part, resolved)
+        first_component += len(rows)
 
 
 def _n_radial(part: AceBasis, resolved: bool) -> int:
