@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -17,7 +18,15 @@ from pesforge.cli import MODELS, main
 from pesforge.dataset import read_dataset
 from pesforge.errors import DataError, SettingsError
 from pesforge.fitting import FitSettings, fit
-from pesforge.fitting.candidates import cutoffs, largest_basis, most_functions, nearest_distance
+from pesforge.fitting.candidates import (
+    NEAR_L_MAX,
+    NEAR_STEPS,
+    Family,
+    cutoffs,
+    mixed_channels,
+    most_functions,
+    neighbour_counts,
+)
 from pesforge.fitting.models import FITTERS
 from pesforge.metrics import errors
 from pesforge.potentials.linear import LinearProblem, residuals
@@ -29,7 +38,7 @@ KEYS = {
     for kind, unit in (("energy", "mev_per_atom"), ("force", "ev_per_ang"), ("stress", "gpa"))
     for statistic in ("mae", "rmse")
 }
-FAST = FitSettings(functions_per_species=80, reductions=(1, 0), cutoff_factors=(2.0,))
+FAST = FitSettings(functions=120, reductions=(1, 0), neighbours=(18.0,))
 
 
 def labelled(atoms: Atoms, family: str) -> Atoms:
@@ -90,6 +99,7 @@ def test_metrics_hold_every_split(fitted: Path) -> None:
         assert [row["family"] for row in metrics["by_group"][split]] == ["hot", "warm"]
         assert set(metrics["by_group"][split][0]) >= KEYS
     assert set(metrics["cv_leave_family_out"]) >= KEYS
+    assert metrics["cv_method"] == "every group left out, exact"
     assert metrics["fit_seconds"] > 0
     assert metrics["warnings"] == []
     assert (
@@ -127,7 +137,15 @@ def test_the_choice_is_the_lowest_score_but_for_the_margin(fitted: Path) -> None
     choice = json.loads((fitted / "metrics.json").read_text())["choice"]
     scores = [point["score"] for point in choice["tried"] if point["score"] is not None]
     assert min(scores) <= choice["score"] <= min(scores) + 0.005 + 1e-12
-    assert {point["root_energy_weight"] for point in choice["tried"]} == {80.0, 320.0}
+    assert {point["root_energy_weight"] for point in choice["tried"]} >= {160.0, 320.0}
+    front = choice["pareto"]
+    assert [point["energy_mae_mev_per_atom"] for point in front] == sorted(p["energy_mae_mev_per_atom"] for p in front)
+    assert all(
+        any(point[kind] < other[kind] - 1e-12 for kind in ("energy_mae_mev_per_atom", "force_rmse_ev_per_ang"))
+        for point in front
+        for other in front
+        if other is not point
+    )
 
 
 def test_left_out_errors_are_those_of_refits(fitted: Path, files: dict[str, Path]) -> None:
@@ -157,7 +175,6 @@ def test_two_species_and_copies_in_the_test(files: dict[str, Path]) -> None:
 def test_molecules(tmp_path: Path) -> None:
     frames = read_dataset(write(tmp_path / "ethane.extxyz", "ethane", range(40))).frames
     result = fit(frames[:32], frames[32:], FAST)
-    assert result.potential.basis.cutoff_ang == pytest.approx(4.0)
     assert result.metrics["test"]["stress_mae_gpa"] is None
     assert result.metrics["test"]["force_rmse_ev_per_ang"] < 0.5 * force_spread(frames)
 
@@ -215,20 +232,63 @@ def test_one_group_is_refused(files: dict[str, Path]) -> None:
 
 def test_candidates_follow_material_and_data() -> None:
     perfect = bulk("Cu", "fcc", a=3.6, cubic=True)
-    assert nearest_distance([perfect]) == pytest.approx(3.6 / np.sqrt(2))
-    assert cutoffs([perfect], FitSettings()) == (5.09, 6.11)
-    assert most_functions([perfect] * 100, 1, FitSettings()) == (400, "a third of the force components")
-    assert most_functions([perfect] * 1000, 4, FitSettings()) == (1500, "the setting")
-    assert most_functions([perfect] * 1000, 1, FitSettings(memory_bytes=19000 * 8 * 50)) == (50, "the memory")
-    for species in (("Cu",), ("Cu", "Au"), ("Nb", "Mo", "Ta", "W")):
-        for most in (150, 1500):
-            basis = largest_basis(species, 5.0, most)
-            assert most / 5 < basis.n_functions <= most
+    assert neighbour_counts([perfect], np.array([2.4, 2.6, 3.7])).tolist() == [0, 12, 18]
+    assert cutoffs([perfect], FitSettings(neighbours=(12.0, 30.0))) == (3.0, 4.44)
+    sparse = molecule("C2H6")
+    assert cutoffs([sparse], FitSettings()) == (3.12,)
+    with pytest.raises(DataError, match="nothing to fit"):
+        cutoffs([Atoms("He2", positions=[(0, 0, 0), (9, 0, 0)])], FitSettings())
+    assert most_functions([perfect] * 100, FitSettings()) == (400, "a third of the force components")
+    assert most_functions([perfect] * 1000, FitSettings(work=1.2e10)) == (1000, "the work for a Gram matrix")
+    assert most_functions([perfect] * 10**5, FitSettings()) == (600, "the work for a Gram matrix")
+    assert most_functions([perfect] * 1000, FitSettings(functions=70)) == (70, "the setting")
+
+
+@pytest.mark.parametrize("species", [("Cu",), ("Au", "Cu"), ("Mo", "Nb", "Ta", "W")])
+def test_a_family_of_bases_fills_what_is_allowed(species: tuple[str, ...]) -> None:
+    family = Family(species, 5.0, NEAR_STEPS, NEAR_L_MAX, *mixed_channels(len(species)))
+    for most in (150, 1500):
+        assert most / 5 < family.largest(most).n_functions <= most
+    with pytest.raises(DataError, match="functions at least"):
+        family.largest(0)
+
+
+def test_species_channels_are_a_rotation_of_the_species() -> None:
+    mixing, degrees = mixed_channels(4)
+    weights = np.array(mixing)
+    np.testing.assert_allclose(weights @ weights.T, np.eye(4), atol=1e-12)
+    assert np.ptp(weights[0]) < 1e-12
+    assert degrees[0] == 0 < min(degrees[1:])
+
+
+def test_a_label_with_many_structures_each_names_families(tmp_path: Path) -> None:
+    frames = []
+    for seed in range(12 * 21):
+        atoms = labelled(molecule("N2"), f"run {seed % 12}")
+        atoms.positions[0, 2] += 0.005 * seed
+        frames.append(labelled(atoms, f"run {seed % 12}"))
+    ase.io.write(tmp_path / "runs.extxyz", frames, format="extxyz")
+    found = read_dataset(tmp_path / "runs.extxyz").frames
+    assert len({atoms.info["family"] for atoms in found}) == 12
+    assert len({atoms.info["group"] for atoms in found}) == len(found)
+    ase.io.write(tmp_path / "few.extxyz", frames[:120], format="extxyz")
+    found = read_dataset(tmp_path / "few.extxyz").frames
+    assert len({atoms.info["group"] for atoms in found}) == 12
+
+
+def test_left_out_by_folds_where_the_exact_way_is_too_much_work(files: dict[str, Path]) -> None:
+    frames = read_dataset(files["train"]).frames
+    exact = fit(frames, None, FAST).metrics
+    folds = fit(frames, None, replace(FAST, memory_bytes=1.0)).metrics
+    assert folds["cv_method"] == "groups left out in 5 folds"
+    assert folds["train"] == exact["train"]
+    ratio = folds["cv"]["force_rmse_ev_per_ang"] / exact["cv"]["force_rmse_ev_per_ang"]
+    assert 0.8 < ratio < 1.6
 
 
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingsError, match="above 0"):
-        FitSettings(functions_per_species=0)
+        FitSettings(functions=0)
     with pytest.raises(SettingsError, match="rise"):
         FitSettings(log10_alphas=(2, 1))
 

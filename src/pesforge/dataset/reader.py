@@ -17,7 +17,9 @@ from pesforge.fields import FAMILY, GROUP, ID
 from pesforge.io import read_frames
 
 MANY_LABELS = 10
-"""From this number of distinct values on, a label names groups; below it, families."""
+"""From this number of distinct values on, a label may name groups; below it, it names families."""
+LARGE_GROUP = 20
+"""Structures per value above which a label names families, however many values there are."""
 SHORTEST_ANG = 0.3
 LARGE_STRESS = 10.0
 LARGE_FORCE = 100.0
@@ -39,8 +41,8 @@ def read_dataset(path: Path | str, keys: LabelKeys | None = None) -> Dataset:
     """The labelled structures of an extended XYZ file.
 
     A structure without an own `id` is named by its index. The label `group` or `config_type` with fewer than 10
-    distinct values names families; then every structure is a group of its own, shared by its exact copies. A label with
-    more values names the groups themselves.
+    distinct values, or with more than 20 structures per value, names families; then every structure is a group of its
+    own, shared by its exact copies. Any other label names the groups themselves.
 
     Args:
         path: extended XYZ file, energies in eV, forces in eV/Å, stresses in eV/Å³ with ASE's sign or virials in eV.
@@ -127,10 +129,11 @@ def _families_and_groups(
 ) -> tuple[list[str], list[str]]:
     labels = _labels(raw, key)
     first = first_copies(frames)
-    if len(set(labels)) < MANY_LABELS:
+    few = max(MANY_LABELS, len(raw) / LARGE_GROUP)
+    if len(set(labels)) < few:
         return labels, [names[index] for index in first]
     other = _labels(raw, "config_type" if any("config_type" in atoms.info for atoms in raw) else None)
-    families = other if len(set(other)) < MANY_LABELS else ["all"] * len(raw)
+    families = other if len(set(other)) < few else ["all"] * len(raw)
     groups = [name if label == "unlabelled" else label for name, label in zip(names, labels, strict=True)]
     return families, groups
 

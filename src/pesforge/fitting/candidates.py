@@ -63,7 +63,12 @@ class FitSettings:
     def __post_init__(self) -> None:
         positive = (*self.neighbours, *self.root_energy_weights, self.work, self.trial_atoms, self.memory_bytes)
         lists = (self.neighbours, self.reductions, self.root_energy_weights)
-        if not all(lists) or min(positive) <= 0 or min(self.reductions) < 0 or (self.functions or 1) < 1:
+        if (
+            not all(lists)
+            or min(positive) <= 0
+            or min(self.reductions) < 0
+            or (self.functions is not None and self.functions < 1)
+        ):
             raise SettingsError(
                 "neighbours, reductions and energy weights need at least one value; all of them, the number of "
                 "functions, work, trial atoms and memory must be above 0 (reductions not below)."
