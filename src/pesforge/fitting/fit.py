@@ -122,8 +122,9 @@ def describe_choice(chosen: Chosen) -> dict[str, Any]:
     reach = [part.cutoff_ang for part in basis.parts]
     text = (
         f"{basis.n_functions} functions at {_spoken(reach)} Å, alpha {chosen.alpha:g}, weights of squared residuals "
-        f"energy {chosen.weights.energy:g}, force 1, stress {chosen.weights.stress:g}: lowest sum of the logarithms of "
-        f"energy MAE and force RMSE of {len(chosen.tried)} points (alpha {min(alphas):g} to {max(alphas):g}), groups "
+        f"energy {chosen.weights.energy:g}, force 1, stress {chosen.weights.stress:g}: lowest product of energy error "
+        f"(mean of MAE and RMSE) and force RMSE of {len(chosen.tried)} points (alpha {min(alphas):g} to "
+        f"{max(alphas):g}), groups "
         f"being left out in {len(problem.folds)} folds. A small basis chose the cutoff. Test data took no part. The "
         f"largest basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows."
     )

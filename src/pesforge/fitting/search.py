@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,7 @@ class Chosen:
         size: the columns that are taken.
         weights: weights of squared residuals.
         alpha: prior precision.
-        score: sum of the logarithms of the energy MAE (meV/atom), which a few odd structures hardly move, and of the
-            force RMSE (eV/Å), both left out by folds of groups.
+        score: see `_score`; errors of structures that were left out by folds of groups.
         tried: every point that was evaluated.
         limit: what decided the size of the largest basis.
     """
@@ -87,15 +87,24 @@ class Chosen:
     tried: tuple[dict[str, Any], ...]
     limit: str
 
-    @property
+    @cached_property
     def mask(self) -> BoolArray:
         """Columns (K,) of the largest basis that are taken."""
         return self.size.mask(self.problem.basis)
 
-    @property
+    @cached_property
     def basis(self) -> Basis:
         """The basis of these columns."""
         return self.size.of(self.problem.basis)
+
+
+def _score(energy_mae: float, energy_rms: float, force_rms: float) -> float:
+    """Logarithm of the force RMSE times the geometric mean of the MAE and the RMSE of the energy.
+
+    Energies are few, and a few odd structures decide their RMSE; the MAE hardly sees them.
+    """
+    values = np.maximum([energy_mae, energy_rms, force_rms], np.finfo(np.float64).tiny)
+    return float(np.array([0.5, 0.5, 1.0]) @ np.log(values))
 
 
 Key = tuple[Size, float, int]
@@ -134,7 +143,8 @@ class _Points:
             self.rows.append({**row, "score": None})
             return np.inf
         energy, force = 1e3 * float(np.mean(np.abs(found.energy))), found.force_rms
-        score = float(sum(np.log(max(value, np.finfo(np.float64).tiny)) for value in (energy, force)))
+        rms = 1e3 * float(np.sqrt(np.mean(found.energy**2)))
+        score = _score(energy, rms, force)
         self.scores[key] = score
         self.rows.append({**row, "score": score, "energy_mae_mev_per_atom": energy, "force_rmse_ev_per_ang": force})
         self.say(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from pesforge.representations.coupling import independent_paths
@@ -99,6 +100,7 @@ def _of_order(
             yield BasisFunction(factors, path, degree)
 
 
+@lru_cache(maxsize=64)
 def list_functions(
     *, max_degree: tuple[int, ...], l_max: tuple[int, ...], l_weight: float, channel_degrees: tuple[float, ...]
 ) -> tuple[BasisFunction, ...]:
