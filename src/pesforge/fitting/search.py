@@ -34,7 +34,9 @@ from pesforge.representations.stacked import Basis, stacked
 Say = Callable[[str], None]
 START_DECADE = -5
 MARGIN = 0.005
-"""Differences of scores below this decide nothing: the smaller basis, then the larger α is taken."""
+"""Differences of scores below this do not decide between sizes: the smaller basis is taken."""
+AROUND = 2
+"""Decades of α on both sides of the best one that are tried with every energy weight."""
 TRIAL_FUNCTIONS = 250
 SEED = 0
 SPOKEN = 10
@@ -162,7 +164,7 @@ class _Points:
             moved = False
             while lowest <= best + step <= highest:
                 other = self.score(size, root_energy, best + step)
-                if np.isfinite(score) and not other < score + step * MARGIN:
+                if np.isfinite(score) and not other < score:
                     break
                 best, score, moved = best + step, other, True
             if moved:
@@ -173,22 +175,20 @@ class _Points:
         """The point to take: of those about as good as the best, the one with the fewest functions."""
         lowest = min(self.scores.values())
         good = [key for key, score in self.scores.items() if score <= lowest + MARGIN]
-        return max(good, key=lambda key: (-self.n_functions(key[0]), key[2], -self.scores[key]))
+        fewest = min(self.n_functions(size) for size, _, _ in good)
+        few = [key for key in self.scores if self.n_functions(key[0]) == fewest]
+        return min(few, key=lambda key: self.scores[key])
 
     def climb(self, sizes: Sequence[Size]) -> None:
-        """Score sizes from small to large at the first energy weight, then the other weights at the best point.
-
-        Weights are tried in their order until one does not gain; the best of them gets its own α.
-        """
+        """Score sizes from small to large at the first energy weight, then α around the best one at every weight."""
         decade = START_DECADE
         for size in sizes:
             decade = self.descend(size, self.settings.root_energy_weights[0], decade)
-        size, taken, decade = self.best()
-        for root_energy in self.settings.root_energy_weights[1:]:
-            if not self.score(size, root_energy, decade) < self.scores[size, taken, decade] - MARGIN:
-                break
-            taken = root_energy
-        self.descend(size, taken, decade)
+        size, _, decade = self.best()
+        lowest, highest = self.settings.log10_alphas
+        for root_energy in self.settings.root_energy_weights:
+            for other in range(max(decade - AROUND, lowest), min(decade + AROUND, highest) + 1):
+                self.score(size, root_energy, other)
 
 
 def _sizes(basis: Basis, reductions: Sequence[int]) -> list[Size]:
@@ -242,8 +242,8 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
 
     A small basis and a part of the structures decide the near cutoff. Then Gram matrices of the largest basis at this
     cutoff are formed once; all sizes, α and energy weights are scored with them: sizes from small to large at the first
-    energy weight, α being followed decade by decade from the best one of the size before; then the other energy weights
-    at the best size.
+    energy weight, α being followed decade by decade from the best one of the size before; then, at the best size, every
+    energy weight with the decades of α around the best one.
 
     Args:
         frames: labelled training structures with groups.

@@ -117,6 +117,7 @@ class GramProblem:
             self.fold[members] = number
         self.families = [str(atoms.info.get(names.FAMILY, "")) for atoms in frames]
         self.kept: list[Rows] | None = None
+        self._last: tuple[tuple[Weights, bytes], list[tuple[FloatArray, FloatArray]]] | None = None
         if size * 8.0 * (3 * self.n_atoms.sum() + 7 * len(frames)) <= keep_bytes:
             self.kept = [(np.empty(0), np.empty(0), np.empty(0))] * len(frames)
         self._energy_rows = np.empty((len(frames), size))
@@ -206,6 +207,17 @@ class GramProblem:
                 normal[:n, :n] += weight * sums.gram[block]
                 right[:n] += weight * sums.right[functions]
         return normal, right
+
+    def _parts(self, weights: Weights, mask: BoolArray, chosen: IntArray) -> list[tuple[FloatArray, FloatArray]]:
+        """Weighted normal equations of every fold; those of the last weights and functions are kept."""
+        key = (weights, mask.tobytes())
+        if self._last is None or self._last[0] != key:
+            found = [
+                self._part(weights, chosen, pair, members)
+                for pair, members in zip(self.fold_sums, self.folds, strict=True)
+            ]
+            self._last = key, found
+        return self._last[1]
 
     def held_out(self, weights: Weights, alpha: float, mask: BoolArray) -> HeldOut:
         """Residuals of every structure by the fit to the other folds.
