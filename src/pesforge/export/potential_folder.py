@@ -17,6 +17,7 @@ from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
 from pesforge.export.card import model_card
 from pesforge.io import read_json, write_json, write_text
 from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
@@ -30,6 +31,7 @@ INNER = "potential"
 READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = {
     "ace-linear": Potential.read,
     "ace-neural": Potential.read,
+    "mace": MacePotential.read,
 }
 """What reads a stored potential of each kind, from its folder and from what `model.json` says."""
 
