@@ -1,9 +1,7 @@
 """Fit of a message-passing network (MACE), from scratch or from a foundation model."""
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +23,7 @@ from pesforge.fitting.outcome import (
     metrics_of,
     origin,
     species_of,
+    work_folder,
 )
 from pesforge.fitting.search import Say
 from pesforge.folds import group_folds
@@ -141,7 +140,7 @@ def fit_mace(
     copies, notes = check_test(frames, test_frames)
     problem = _problem(frames, species_of(frames), settings, options)
     train, validation = hold_out(frames, options.validation_fraction, options.seed)
-    with _work(options.work) as work:
+    with work_folder(options.work) as work:
         run = _train(problem, options, train, validation, work / "final", say)
         potential, every = _finished(problem, options, run, train)
         found = {"train": every.select(train), "validation": every.select(validation)}
@@ -233,17 +232,6 @@ def _solved(counts: FloatArray, residual: FloatArray) -> FloatArray:
     size = counts.sum(axis=1)
     solution: FloatArray = np.linalg.lstsq(counts / size[:, None], residual / size, rcond=1e-10)[0]
     return solution
-
-
-@contextmanager
-def _work(folder: Path | None) -> Iterator[Path]:
-    """A folder for checkpoints: the given one, or one that is removed in the end."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="pesforge-") as name:
-        yield Path(name)
 
 
 def _train(

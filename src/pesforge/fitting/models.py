@@ -9,6 +9,7 @@ from ase import Atoms
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.fit import FitResult, fit
 from pesforge.fitting.mace import MaceOptions, fit_mace
+from pesforge.fitting.neural import NeuralOptions, fit_neural
 from pesforge.fitting.options import no_options, read_options
 from pesforge.fitting.search import Say
 from pesforge.settings import Section
@@ -28,9 +29,9 @@ class Fitter(Protocol):
     ) -> FitResult: ...
 
 
-FITTERS: Mapping[str, Fitter] = {"ace": fit, "mace": fit_mace}
+FITTERS: Mapping[str, Fitter] = {"ace": fit, "ace-neural": fit_neural, "mace": fit_mace}
 
-OPTIONS: Mapping[str, type[Section]] = {"mace": MaceOptions}
+OPTIONS: Mapping[str, type[Section]] = {"ace-neural": NeuralOptions, "mace": MaceOptions}
 """Types of the options of those that have any; their fitters take the keyword `options`."""
 
 

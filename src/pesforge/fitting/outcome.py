@@ -1,6 +1,9 @@
 """What every fit reports, whatever was fitted: errors by split and family, copies in the test, origin."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +67,17 @@ def hold_out(frames: Sequence[Atoms], fraction: float, seed: int) -> tuple[IntAr
     parts = min(max(2, round(1.0 / fraction)), len(set(groups)))
     held = group_folds(groups, parts, derive_seed(seed, "validation"), families=families_of(frames))[0]
     return np.setdiff1d(np.arange(len(frames)), held), held
+
+
+@contextmanager
+def work_folder(folder: Path | None) -> Iterator[Path]:
+    """A folder for checkpoints: the given one, or one that is removed in the end."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="pesforge-") as name:
+        yield Path(name)
 
 
 def in_order(parts: Sequence[IntArray], found: Sequence[Residuals]) -> Residuals:

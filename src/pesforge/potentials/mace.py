@@ -50,7 +50,7 @@ def inputs(graph: Graph, n_species: int, device: "torch.device", dtype: "torch.d
     """The tensors that the network reads."""
     import torch
 
-    def real(array: FloatArray) -> Tensor:
+    def real(array: FloatArray) -> "Tensor":
         return torch.as_tensor(array, dtype=dtype, device=device)
 
     elements = torch.as_tensor(graph.species, device=device)
@@ -83,7 +83,7 @@ def run_network(network: "nn.Module", data: "dict[str, Tensor]", *, training: bo
     virials = -found["virials"]
     symmetric = (virials + virials.transpose(1, 2)) / 2
     rows, columns = (0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)
-    return found["node_energy"], found["forces"], symmetric[:, rows, columns]
+    return found["node_energy"].to(found["forces"].dtype), found["forces"], symmetric[:, rows, columns]
 
 
 @dataclass(frozen=True, eq=False)

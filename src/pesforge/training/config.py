@@ -14,6 +14,9 @@ class ModelConfig(Section):
     depth: Annotated[int, Field(ge=0, le=6)] = Field(description="hidden layers; 0: the linear term alone")
     activation: Literal["silu", "tanh"] = Field(description="smooth activation of the hidden layers")
     linear: bool = Field(description="add a trainable linear term in the projections")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="probability that a neuron is left out of a training step, for all atoms alike"
+    )
 
 
 class LossConfig(Section):

@@ -1,6 +1,8 @@
 """The trainable head and its Lightning module."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.head import NeuralHead, neuron_masks
 from pesforge.representations.arrays import FloatArray
 from pesforge.training.config import ModelConfig, TrainConfig
 from pesforge.training.data import Batch
@@ -32,7 +34,8 @@ class HeadNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig, mean: FloatArray, scale: FloatArray) -> None:
         super().__init__()
-        self.activation = config.activation
+        self.activation, self.dropout = config.activation, config.dropout
+        self.masks: list[Tensor] = []
         self.mean: Tensor
         self.scale: Tensor
         self.register_buffer("mean", torch.from_numpy(mean.astype(np.float64)))
@@ -61,8 +64,10 @@ class HeadNetwork(nn.Module):
         gradient = self.linear.expand(z.shape)
         if len(self.hidden):
             x, slopes = z, []
-            for layer in self._layers:
+            for number, layer in enumerate(self._layers):
                 x, slope = self._activate(layer(x))
+                if self.masks:
+                    x, slope = x * self.masks[number], slope * self.masks[number]
                 slopes.append(slope)
             energies = energies + x @ self.output
             back = self.output.expand(x.shape)
@@ -70,6 +75,17 @@ class HeadNetwork(nn.Module):
                 back = (back * slope) @ layer.weight
             gradient = gradient + back
         return energies, gradient / self.scale
+
+    @contextmanager
+    def thinned(self, rng: np.random.Generator) -> Iterator[None]:
+        """Leave out neurons at random until the block ends: the same ones for all atoms, so that the head stays one."""
+        if self.dropout:
+            widths = [layer.out_features for layer in self._layers]
+            self.masks = [torch.from_numpy(mask) for mask in neuron_masks(widths, self.dropout, rng)]
+        try:
+            yield
+        finally:
+            self.masks = []
 
     def export(self, zeros: Tensor) -> NeuralHead:
         """The same function in numpy, with the energy zeros (Z,) in eV."""
@@ -130,6 +146,10 @@ class HeadModule(pl.LightningModule):
         self.solve_zeros()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        with self.network.thinned(np.random.default_rng([self.seed, self.global_step, 1])):
+            return self._step(batch)
+
+    def _step(self, batch: Batch) -> Tensor:
         loss_config = self.config.loss
         loss = data_loss(predict(self.network, batch), batch, self.zeros, loss_config)
         if loss_config.lambda_m > 0:

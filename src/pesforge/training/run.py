@@ -104,7 +104,7 @@ def train_run(
         projections: P + 1 projections; the last one is the energy of the linear potential in eV per atom.
         targets: labels of all structures.
         counts: (S, Z) atoms per species.
-        train_index: structures that are fitted.
+        train_index: structures that are fitted; one that stands there twice counts twice, as in a bootstrap.
         val_index: structures that decide when to stop; of other groups than the fitted ones.
         test_index: structures that are held out; may be empty.
         seed: of the first parameters, of the order of batches and of the displacements of Reg-M.
@@ -194,7 +194,7 @@ def _check_splits(splits: dict[str, IntArray], size: int) -> None:
             raise DataError(f"the {name} split is empty; sample more groups or lower the number of folds.")
         if len(index) and (index.min() < 0 or index.max() >= size):
             raise DataError(f"the {name} split names structures outside 0…{size - 1}.")
-    every = np.concatenate(list(splits.values()))
+    every = np.concatenate([np.unique(index) for index in splits.values()])
     if len(np.unique(every)) != len(every):
         raise DataError("the training, validation and test splits overlap; a structure may stand in one of them only.")
 
