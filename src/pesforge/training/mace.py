@@ -25,9 +25,10 @@ from pesforge.training.callbacks import EpochBar, OnProgress, Record
 from pesforge.training.config import LossConfig
 from pesforge.training.data import EpochSampler
 from pesforge.training.graph_data import GraphBatch, GraphData
-from pesforge.training.loss import Prediction, data_loss
+from pesforge.training.loss import data_loss
 from pesforge.training.mace_config import MaceTraining
 from pesforge.training.module import RUN_KEY
+from pesforge.training.network import Prediction
 from pesforge.training.run import CHECKPOINT, Epoch, _calm_lightning, _resumable
 
 SPENT_KEY = "pesforge_seconds"

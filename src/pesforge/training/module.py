@@ -1,4 +1,4 @@
-"""The trainable head and its Lightning module."""
+"""The trainable head, and the Lightning module of any network."""
 
 import math
 from collections.abc import Iterator
@@ -10,18 +10,23 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim import LBFGS
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pesforge.potentials.head import NeuralHead, neuron_masks
 from pesforge.representations.arrays import FloatArray
-from pesforge.training.config import ModelConfig, TrainConfig
+from pesforge.training.config import ModelConfig, RunConfig
 from pesforge.training.data import Batch
 from pesforge.training.loss import data_loss, mollified_gradient, mollifier_samples, predict, zero_solver
+from pesforge.training.network import LabelledBatch, Network, Prediction
 
 RUN_KEY = "pesforge_run"
+LBFGS_ITERATIONS = 10
+"""Iterations of a step, which is an epoch: so often the validation looks at them."""
+LBFGS_HISTORY = 20
 
 
-class HeadNetwork(nn.Module):
+class HeadNetwork(Network):
     """Trainable twin of `NeuralHead`; starts at h = 0, so training starts exactly at the linear potential.
 
     There is no bias after the last layer: the energy zero is solved, not trained. The derivative by the projections is
@@ -76,6 +81,19 @@ class HeadNetwork(nn.Module):
             gradient = gradient + back
         return energies, gradient / self.scale
 
+    def predict(self, batch: Batch) -> Prediction:
+        """What the head adds to the linear potential."""
+        return predict(self, batch)
+
+    def energies(self, batch: Batch) -> Tensor:
+        """Energies (B,) in eV that the head adds to the linear potential."""
+        energies, _ = self(batch.rho)
+        return torch.zeros_like(batch.energy).index_add(0, batch.structure, energies)
+
+    def mollified_gradient(self, batch: Batch, displacements: Tensor) -> Tensor:
+        """Reg-M of the head, see `pesforge.training.loss.mollified_gradient`."""
+        return mollified_gradient(self, batch, displacements)
+
     @contextmanager
     def thinned(self, rng: np.random.Generator) -> Iterator[None]:
         """Leave out neurons at random until the block ends: the same ones for all atoms, so that the head stays one."""
@@ -105,68 +123,80 @@ class HeadNetwork(nn.Module):
         )
 
 
-class HeadModule(pl.LightningModule):
-    """Training of a head: loss, energy zero, optimiser, learning rate.
+class PotentialModule(pl.LightningModule):
+    """Training of a network: loss, energy zero, optimiser, learning rate.
+
+    With the optimiser `lbfgs` a step sees all training structures, the energy zeros follow the parameters within the
+    step (variable projection: at their optimum they do not enter the gradient), and the L2 term is part of the loss.
 
     Args:
-        network: the head.
+        network: what is trained.
         config: composed configuration.
         train: all training structures, from which the energy zero is solved before every epoch and every validation.
         seed: of the displacements of Reg-M.
         run: digest of everything that decides the run; kept in its checkpoints.
     """
 
-    def __init__(self, network: HeadNetwork, config: TrainConfig, train: Batch, seed: int, run: str) -> None:
+    def __init__(self, network: Network, config: RunConfig, train: LabelledBatch, seed: int, run: str) -> None:
         super().__init__()
         self.network, self.config, self.seed, self.run = network, config, seed, run
         self.train_batch = train
         self.solver = zero_solver(train)
-        self.loss_sum = 0.0
+        self.losses: dict[int, float] = {}
         self.zeros: Tensor
         self.register_buffer("zeros", torch.zeros(train.counts.shape[1], dtype=torch.float64))
         self.solve_zeros()
 
     @torch.no_grad()
-    def solve_zeros(self) -> None:
-        """Set the energy zeros to the least-squares solution on the training structures."""
-        batch = self.train_batch
-        energies, _ = self.network(batch.rho)
-        head = torch.zeros_like(batch.energy).index_add(0, batch.structure, energies)
-        self.zeros.copy_(self.solver @ ((batch.energy - head) / batch.n_atoms))
+    def solve_zeros(self, energies: Tensor | None = None) -> None:
+        """Set the energy zeros to the least-squares solution on the training structures.
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        Args:
+            energies: (B,) of the network for these structures; None: they are computed.
+        """
+        batch = self.train_batch
+        found = self.network.energies(batch) if energies is None else energies
+        self.zeros.copy_(self.solver @ ((batch.energy - found) / batch.n_atoms))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """The batch as it is: training runs on the CPU."""
         return batch
 
     def on_train_epoch_start(self) -> None:
-        self.loss_sum = 0.0
+        self.losses = {}
         self.solve_zeros()
 
     def on_validation_epoch_start(self) -> None:
         self.solve_zeros()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         with self.network.thinned(np.random.default_rng([self.seed, self.global_step, 1])):
-            return self._step(batch)
+            return self._step(batch, batch_idx)
 
-    def _step(self, batch: Batch) -> Tensor:
+    def _step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         loss_config = self.config.loss
-        loss = data_loss(predict(self.network, batch), batch, self.zeros, loss_config)
+        prediction = self.network.predict(batch)
+        if self.config.optimizer.name == "lbfgs":
+            self.solve_zeros(prediction.energy)
+        loss = data_loss(prediction, batch, self.zeros, loss_config)
         if loss_config.lambda_m > 0:
             rng = np.random.default_rng([self.seed, self.global_step])
             shape = (loss_config.samples, *batch.forces.shape)
             moves = mollifier_samples(loss_config.kernel, loss_config.width_ang, shape, rng)
-            loss = loss + loss_config.lambda_m * mollified_gradient(self.network, batch, torch.from_numpy(moves))
-        self.loss_sum += len(batch.n_atoms) * loss.item()
+            loss = loss + loss_config.lambda_m * self.network.mollified_gradient(batch, torch.from_numpy(moves))
+        self.losses[batch_idx] = len(batch.n_atoms) * loss.item()
+        if self.config.optimizer.name == "lbfgs":
+            squares = torch.stack([parameter.square().sum() for parameter in self._trainable()])
+            loss = loss + 0.5 * self.config.optimizer.weight_decay * squares.sum()
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        loss = data_loss(predict(self.network, batch), batch, self.zeros, self.config.loss)
+    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+        loss = data_loss(self.network.predict(batch), batch, self.zeros, self.config.loss)
         self.log("val_loss", loss, batch_size=len(batch.n_atoms), prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean training loss of the epoch: a call of `log` in every step would cost as much as the step."""
-        self.log("train_loss", self.loss_sum / len(self.train_batch.n_atoms))
+        self.log("train_loss", sum(self.losses.values()) / len(self.train_batch.n_atoms))
 
     def on_train_epoch_end(self) -> None:
         """Step the plateau schedule before the checkpoint of this epoch is written; Lightning would step it after."""
@@ -181,9 +211,16 @@ class HeadModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         options = self.config.optimizer
+        if options.name == "lbfgs":
+            return LBFGS(
+                self._trainable(),
+                lr=options.learning_rate,
+                max_iter=LBFGS_ITERATIONS,
+                history_size=LBFGS_HISTORY,
+                line_search_fn="strong_wolfe",
+            )
         chosen = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.name]
-        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = chosen(trainable, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True)
+        optimizer = chosen(self._trainable(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True)
         if options.schedule == "plateau":
             plateau = ReduceLROnPlateau(
                 optimizer,
@@ -201,6 +238,9 @@ class HeadModule(pl.LightningModule):
             return final + (1.0 - final) * (1.0 + math.cos(math.pi * min(epoch / epochs, 1.0))) / 2.0
 
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, cosine), "interval": "epoch"}}
+
+    def _trainable(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[RUN_KEY] = self.run
