@@ -49,7 +49,7 @@ FIELDS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "radial_layers": lambda found: list(found["radial_MLP"]),
     "interaction": lambda found: found["interaction_cls"].__name__,
     "first_interaction": lambda found: found["interaction_cls_first"].__name__,
-    "gate": lambda found: getattr(found["gate"], "__name__", str(found["gate"])),
+    "gate": lambda found: "silu" if found["gate"] is None else found["gate"].__name__,
     "radial": lambda found: found["radial_type"],
     "transform": lambda found: str(found["distance_transform"]),
     "repulsion": lambda found: found["pair_repulsion"],

@@ -44,6 +44,8 @@ MARGIN = 0.005
 """A head must lower the score by more than this to be kept."""
 FEWEST_PROJECTIONS = 4
 BYTES = 8
+PATIENCE = 6
+"""Validations without improvement that end the training of a head."""
 COPIES = 3
 """Copies of the projections that training holds at once."""
 
@@ -52,10 +54,10 @@ class NeuralOptions(Section):
     """Options of a non-linear head on the invariants."""
 
     projections: Annotated[int, Field(ge=1, le=256)] = Field(
-        32, description="most principal projections of the invariants that the head sees"
+        16, description="most principal projections of the invariants that the head sees"
     )
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
-        (16, 32, 64), description="neurons per hidden layer that are tried, separated by commas"
+        (16, 32), description="neurons per hidden layer that are tried, separated by commas"
     )
     depth: Annotated[int, Field(ge=1, le=6)] = Field(2, description="hidden layers")
     members: Count = Field(1, description="heads; from 2 on an ensemble, each on a bootstrap sample of the groups")
@@ -63,9 +65,9 @@ class NeuralOptions(Section):
         0.0, description="probability that a neuron is left out of a training step"
     )
     folds: Annotated[int, Field(ge=2)] = Field(3, description="groupwise folds that judge the head")
-    epochs: Count = Field(240, description="longest training of a head in epochs")
+    epochs: Count = Field(120, description="longest training of a head in epochs")
     batch_size: Count = Field(16, description="structures per step")
-    learning_rate: Positive = Field(0.005, le=1, description="first learning rate")
+    learning_rate: Positive = Field(0.002, le=1, description="first learning rate")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-6, description="L2 term of the loss")
     validation_fraction: Fraction = Field(0.2, description="share of the groups that decide when to stop")
     seed: Annotated[int, Field(ge=0)] = Field(
@@ -193,7 +195,7 @@ class _Heads:
                 "max_epochs": options.epochs,
                 "batch_size": options.batch_size,
                 "validate_every": min(5, options.epochs),
-                "patience": 16,
+                "patience": PATIENCE,
                 "gradient_clip": 10.0,
                 "validation_fraction": options.validation_fraction,
             },
@@ -244,7 +246,7 @@ def fit_neural(
     Cutoff, basis, α and weights are those of the linear potential. In each groupwise fold the linear potential is
     fitted anew, heads of every width learn what it leaves when a group is left out, and some of the other groups stop
     them. The width with the lowest mean loss on these groups is taken; the held-out folds decide only whether the head
-    is kept.
+    is kept. It must predict better than the linear potential, and better than that with the energy zeros of the head.
 
     Args:
         frames: labelled training structures with groups.
@@ -269,10 +271,12 @@ def fit_neural(
         tasks = [heads.task(np.setdiff1d(every, held), held, work / f"fold-{n}") for n, held in enumerate(parts)]
         width, losses, runs = _width(heads, tasks, say)
         if options.members > 1:
-            runs = [_mean_test(heads.ensemble(task, width)) for task in tasks]
-        found = in_order(parts, runs)
+            runs = [heads.ensemble(task, width) for task in tasks]
+        found, shifted = (
+            in_order(parts, [_mean(run, name) for run in runs]) for name in ("residuals", "linear_residuals")
+        )
         linear = in_order(parts, [residuals(heads.design.select(task.held), task.fit) for task in tasks])
-        better = _score(found) < _score(linear) - MARGIN
+        better = _score(found) < min(_score(linear), _score(shifted)) - MARGIN
         final = heads.task(every, every[:0], work / "final")
         trained = None
         if better:
@@ -299,22 +303,27 @@ def fit_neural(
     return FitResult(potential, origin(frames, choice, metrics["cv"], how), metrics)
 
 
-def _width(heads: _Heads, tasks: Sequence[_Task], say: Say) -> tuple[int, dict[int, float], list[Residuals]]:
-    """The width with the lowest validation loss, those of all widths, and its residuals on the held-out folds."""
+def _width(heads: _Heads, tasks: Sequence[_Task], say: Say) -> "tuple[int, dict[int, float], list[list[RunResult]]]":
+    """The width with the lowest validation loss, the losses of all widths, and the runs of the best, one per fold."""
     losses: dict[int, float] = {}
-    held: dict[int, list[Residuals]] = {}
+    kept: dict[int, list[list[RunResult]]] = {}
     for width in heads.options.widths:
         runs = [heads.single(task, width) for task in tasks]
         losses[width] = float(np.mean([min(row.validation_loss for row in run.history) for run in runs]))
-        held[width] = [run.residuals["test"] for run in runs]
+        kept[width] = [[run] for run in runs]
         say(f"heads of {heads.options.depth} × {width} neurons: mean loss {losses[width]:.5g} on the stopping groups")
     best = min(losses, key=lambda width: (losses[width], width))
-    return best, losses, held[best]
+    return best, losses, kept[best]
 
 
-def _mean_test(runs: "Sequence[RunResult]") -> Residuals:
-    """Residuals of the mean prediction of several heads on the held-out structures."""
-    parts = [run.residuals["test"] for run in runs]
+def _mean(runs: "Sequence[RunResult]", name: str) -> Residuals:
+    """Residuals of the mean prediction of several heads on the held-out structures.
+
+    Args:
+        runs: of the heads.
+        name: `residuals`, or `linear_residuals`: without the heads, but with the energy zeros that go with them.
+    """
+    parts = [getattr(run, name)["test"] for run in runs]
     return Residuals(
         energy=np.mean([part.energy for part in parts], axis=0),
         forces=np.mean([part.forces for part in parts], axis=0),

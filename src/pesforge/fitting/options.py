@@ -3,9 +3,10 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from pesforge.errors import SettingsError
 from pesforge.settings import Section
@@ -48,7 +49,7 @@ def read_options(model: str, section: type[Options], given: Mapping[str, str]) -
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise SettingsError(f"option {name!r} of the model {model} is not known.{hint} Known: {_list(section)}.")
     try:
-        return section.model_validate(dict(given))
+        return section.model_validate({name: _items(fields[name], value) for name, value in given.items()})
     except ValidationError as error:
         mistakes = []
         for item in error.errors(include_url=False):
@@ -58,6 +59,12 @@ def read_options(model: str, section: type[Options], given: Mapping[str, str]) -
             about = f" ({fields[name].description})" if name in fields else ""
             mistakes.append(f"{name}:{found} it should {text}{about}" if item["loc"] else f"{text}")
         raise SettingsError(f"options of the model {model}: {'; '.join(mistakes)}.") from error
+
+
+def _items(field: FieldInfo, value: str) -> str | list[str]:
+    """The text, or its parts between commas where a tuple is wanted."""
+    wanted = [get_origin(part) or part for part in (field.annotation, *get_args(field.annotation))]
+    return [part.strip() for part in value.split(",")] if tuple in wanted else value
 
 
 def no_options(model: str, given: Mapping[str, str]) -> None:
