@@ -1,7 +1,7 @@
 """The linear atomic cluster expansion: rotation-invariant functions of an atom's neighbourhood."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -58,7 +58,9 @@ class AceBasis:
     """Invariant functions B_k(i) of the atoms within a cutoff around atom i.
 
     Columns stand in one block per species of the centre, in the order of `species`; an atom has zeros outside of its
-    own block. Within a block the functions go up to products of four densities, Σ_t (n_t + w l_t) ≤ max_degree[order].
+    own block. Within a block the functions go up to products of four densities, Σ_t (n_t + w l_t + d_t) ≤
+    max_degree[order]. The densities of a centre are sums over its neighbours of one species each, or of all species
+    with weights: with few such mixed channels, the number of functions hardly grows with the number of species.
 
     Args:
         species: chemical symbols.
@@ -66,11 +68,14 @@ class AceBasis:
         max_degree: largest degree of orders 1, 2, …; a negative one leaves the order out.
         l_max: largest angular momentum of orders 1, 2, …; order 1 has l = 0 alone.
         l_weight: weight w of the angular momentum.
+        mixing: weights (Q, Z) of the species in Q density channels; None: one channel per species.
+        channel_degrees: degree d of each channel; empty: 0 for all.
 
     Raises:
         SettingsError: the arguments do not describe a basis.
 
-    Source: Drautz, Phys. Rev. B 99, 014104 (2019).
+    Source: Drautz, Phys. Rev. B 99, 014104 (2019); mixed species as in Willatt, Musil, Ceriotti, Phys. Chem. Chem.
+    Phys. 20, 29661 (2018).
     """
 
     species: tuple[str, ...]
@@ -78,6 +83,8 @@ class AceBasis:
     max_degree: tuple[int, ...]
     l_max: tuple[int, ...]
     l_weight: float = 1.0
+    mixing: tuple[tuple[float, ...], ...] | None = None
+    channel_degrees: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = [symbol for symbol in self.species if atomic_numbers.get(symbol, 0) < 1]
@@ -89,6 +96,13 @@ class AceBasis:
             )
         if not (0 < self.cutoff_ang < np.inf and 0 < self.l_weight < np.inf and min(self.l_max) >= 0):
             raise SettingsError("cutoff_ang and l_weight must be above 0, l_max must not be negative.")
+        channels = len(self.species) if self.mixing is None else len(self.mixing)
+        if self.mixing is not None and (
+            not self.mixing or any(len(row) != len(self.species) or not np.isfinite(row).all() for row in self.mixing)
+        ):
+            raise SettingsError(f"mixing needs rows of {len(self.species)} finite weights, one per species.")
+        if self.channel_degrees and (len(self.channel_degrees) != channels or min(self.channel_degrees) < 0):
+            raise SettingsError(f"channel_degrees needs {channels} numbers that are not negative, one per channel.")
         if max(self.max_degree) < 0:
             raise SettingsError(
                 f"max_degree {list(self.max_degree)} leaves no function; raise it or reduce it by less."
@@ -96,10 +110,18 @@ class AceBasis:
 
     @cached_property
     def functions(self) -> tuple[BasisFunction, ...]:
-        """Functions of one species of the centre; species of neighbours are indices into `species`."""
+        """Functions of one species of the centre; the species of a channel is a row of `weights`."""
         return list_functions(
-            max_degree=self.max_degree, l_max=self.l_max, l_weight=self.l_weight, n_species=len(self.species)
+            max_degree=self.max_degree,
+            l_max=self.l_max,
+            l_weight=self.l_weight,
+            channel_degrees=self.channel_degrees or (0.0,) * len(self.weights),
         )
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Weights of the species in the density channels, shape (Q, Z)."""
+        return np.eye(len(self.species)) if self.mixing is None else np.array(self.mixing, dtype=float)
 
     @property
     def n_functions(self) -> int:
@@ -108,7 +130,7 @@ class AceBasis:
 
     @property
     def n_radial(self) -> int:
-        """Number of radial functions."""
+        """Number N of radial functions of a species channel."""
         return 1 + max(channel.radial for function in self.functions for channel in function.channels)
 
     @cached_property
@@ -133,7 +155,7 @@ class AceBasis:
             SettingsError: no function remains.
         """
         lowered = tuple(largest - reduction for largest in self.max_degree)
-        return type(self)(self.species, self.cutoff_ang, lowered, self.l_max, self.l_weight)
+        return replace(self, max_degree=lowered)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` turns into an equal basis."""
@@ -143,17 +165,22 @@ class AceBasis:
             "max_degree": list(self.max_degree),
             "l_max": list(self.l_max),
             "l_weight": self.l_weight,
+            "mixing": None if self.mixing is None else [list(row) for row in self.mixing],
+            "channel_degrees": list(self.channel_degrees),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The basis that `to_dict` described."""
+        mixing = values.get("mixing")
         return cls(
             species=tuple(values["species"]),
             cutoff_ang=float(values["cutoff_ang"]),
             max_degree=tuple(int(degree) for degree in values["max_degree"]),
             l_max=tuple(int(momentum) for momentum in values["l_max"]),
             l_weight=float(values["l_weight"]),
+            mixing=None if mixing is None else tuple(tuple(float(weight) for weight in row) for row in mixing),
+            channel_degrees=tuple(float(degree) for degree in values.get("channel_degrees", ())),
         )
 
     def species_index(self, atoms: Atoms) -> IntArray:
@@ -173,25 +200,39 @@ class AceBasis:
 
     @cached_property
     def _tables(self) -> tuple[ChannelTables, FunctionTables, int]:
-        channels, offsets = channel_tables(self.functions)
+        channels, offsets = channel_tables(self.functions, self.n_radial)
         n_components = int(channels.offset[-1] + 2 * channels.momentum[-1] + 1)
         return channels, function_tables(self.functions, offsets), n_components
 
+    def radial_functions(self, distance: FloatArray, species: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Values W_q,z g_n and slopes of the radial functions of all channels, row q · N + n, each of shape (Q N, P).
+
+        Args:
+            distance: distances in Å, each above 0 and not above the cutoff, shape (P,).
+            species: species index of the neighbour at each distance, shape (P,).
+        """
+        plain = spherical_bessel(distance, self.n_radial, self.cutoff_ang)
+        if len(self.species) == 1 and self.mixing is None:
+            return plain
+        weights = self.weights[:, species][:, None]
+        shape = (len(weights) * self.n_radial, len(distance))
+        values, slopes = ((weights * part).reshape(shape) for part in plain)
+        return values, slopes
+
     def _environment(self, atoms: Atoms) -> _Environment:
         species = self.species_index(atoms)
-        neighbours = find_neighbours(atoms, species, n_species=len(self.species), cutoff_ang=self.cutoff_ang)
-        vector, position = neighbours.vector, neighbours.edge_position
+        neighbours = find_neighbours(atoms, self.cutoff_ang)
+        vector = neighbours.vector
         distance = np.linalg.norm(vector, axis=1)
-        radial, slope = spherical_bessel(distance, self.n_radial, self.cutoff_ang)
+        radial, slope = self.radial_functions(distance, species[neighbours.neighbour])
         harmonics, harmonics_gradient = spherical_harmonics(vector, int(self._tables[0].momentum.max()))
         pairs = kernels.PairTables(
-            n_species=len(self.species),
             n_atoms=len(atoms),
-            segment_pairs=neighbours.segment_pairs,
-            segment_edges=neighbours.segment_edges,
+            first_pair=neighbours.first_pair,
+            first_edge=neighbours.first_edge,
             neighbour=neighbours.neighbour,
             edge_neighbour=neighbours.edge_neighbour,
-            column=np.where(position < 0, 0, row_kernels.SHARED_COLUMNS + 3 * position),
+            edge_position=neighbours.edge_position,
             vector=np.ascontiguousarray(vector.T),
             direction=np.ascontiguousarray((vector / distance[:, None]).T),
             radial=radial,
@@ -232,9 +273,10 @@ class AceBasis:
         environment = self._environment(atoms)
         density = kernels.densities(environment.pairs, channels, n_components)
         compact, values = kernels.products_with_derivatives(density, functions)
-        forces, strain = row_kernels.design_rows(environment.pairs, channels, functions, environment.species, values)
-        energy = self._spread(compact, environment.species).sum(axis=0)
-        return energy, np.ascontiguousarray(forces.T), np.ascontiguousarray(strain.T) / environment.volume
+        species, n_species = environment.species, len(self.species)
+        forces, strain = row_kernels.design_rows(environment.pairs, channels, functions, species, n_species, values)
+        energy = np.concatenate([compact[species == z].sum(axis=0) for z in range(n_species)])
+        return energy, forces, strain / environment.volume
 
     def project(self, atoms: Atoms, matrix: FloatArray) -> Projection:
         """Combinations of the invariants, B @ matrix, of every atom with derivatives by positions and strain.
@@ -255,8 +297,7 @@ class AceBasis:
         density = kernels.densities(pairs, channels, n_components)
         compact, values = kernels.products_with_derivatives(density, functions)
         gradient, strain = row_kernels.project_rows(pairs, channels, functions, species, values, matrix)
-        edges = np.diff(pairs.segment_edges[:: len(self.species)])
-        own = pairs.segment_edges[: -1 : len(self.species)]
+        edges, own = np.diff(pairs.first_edge), pairs.first_edge[:-1]
         return Projection(
             rho=self._spread(compact, species) @ matrix,
             centre=np.repeat(np.arange(len(atoms)), edges + 1),

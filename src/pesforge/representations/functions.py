@@ -11,7 +11,7 @@ _SLACK = 1e-9
 
 
 class Channel(NamedTuple):
-    """One density A_znlm = Σ_j g_n(r_ij) Y_lm(r_ij) over neighbours j of one species."""
+    """One density A_qnlm = Σ_j W_q,z(j) g_n(r_ij) Y_lm(r_ij) over neighbours j; `species` is the species channel q."""
 
     species: int
     radial: int
@@ -70,29 +70,39 @@ def _paths(channels: tuple[Channel, ...]) -> tuple[int, ...]:
     return independent_paths((l1, l2, l3, l4), (p1, p2, p3, p4))
 
 
-def _of_order(order: int, largest: int, l_max: int, l_weight: float, n_species: int) -> Iterator[BasisFunction]:
+def _of_order(
+    order: int, largest: int, l_max: int, l_weight: float, channel_degrees: tuple[float, ...]
+) -> Iterator[BasisFunction]:
+    def degree_of(channel: Channel) -> float:
+        return channel.radial + l_weight * channel.l + channel_degrees[channel.species]
+
     channels = [
         Channel(species, radial, l)
         for l in range(l_max + 1)  # noqa: E741
         for radial in range(largest + 1)
-        if radial + l_weight * l <= largest + _SLACK
-        for species in range(n_species)
+        for species in range(len(channel_degrees))
     ]
-    channels.sort(key=lambda channel: (channel.radial + l_weight * channel.l, *_by_momentum(channel)))
-    degrees = [channel.radial + l_weight * channel.l for channel in channels]
+    channels = [channel for channel in channels if degree_of(channel) <= largest + _SLACK]
+    channels.sort(key=lambda channel: (degree_of(channel), *_by_momentum(channel)))
+    degrees = [degree_of(channel) for channel in channels]
     for indices in _tuples(degrees, order, largest):
         factors = tuple(channels[i] for i in indices)
         if order == 4:
             factors = tuple(sorted(factors, key=_by_momentum))
-        degree = round(sum(channel.radial for channel in factors) + l_weight * sum(c.l for c in factors), 9)
+        degree = round(
+            sum(channel.radial for channel in factors)
+            + l_weight * sum(c.l for c in factors)
+            + sum(channel_degrees[c.species] for c in factors),
+            9,
+        )
         for path in _paths(factors):
             yield BasisFunction(factors, path, degree)
 
 
 def list_functions(
-    *, max_degree: tuple[int, ...], l_max: tuple[int, ...], l_weight: float, n_species: int
+    *, max_degree: tuple[int, ...], l_max: tuple[int, ...], l_weight: float, channel_degrees: tuple[float, ...]
 ) -> tuple[BasisFunction, ...]:
-    """All functions with Σ_t (n_t + w l_t) ≤ max_degree, order by order, for one species of the centre.
+    """All functions with Σ_t (n_t + w l_t + d_q(t)) ≤ max_degree, order by order, for one species of the centre.
 
     The list for smaller degrees is a part of the list for larger ones, in the same order.
 
@@ -100,12 +110,12 @@ def list_functions(
         max_degree: largest degree per order; a negative one leaves the order out.
         l_max: largest angular momentum per order.
         l_weight: weight w of l in the degree.
-        n_species: number of species that a neighbour can have.
+        channel_degrees: degree d_q of every species channel.
 
     Source: Drautz, Phys. Rev. B 99, 014104 (2019); the degree rule as in Dusson et al., J. Comput. Phys. 454, 110946.
     """
     return tuple(
         function
         for order, (largest, l_largest) in enumerate(zip(max_degree, l_max, strict=True), start=1)
-        for function in _of_order(order, largest, l_largest, l_weight, n_species)
+        for function in _of_order(order, largest, l_largest, l_weight, channel_degrees)
     )

@@ -17,15 +17,17 @@ FAST = {"contract", "reassoc", "nsz"}
 
 
 class PairTables(NamedTuple):
-    """Pairs of one structure with their radial functions and harmonics; the last axis runs over pairs."""
+    """Pairs of one structure with their radial functions and harmonics; the last axis runs over pairs.
 
-    n_species: int
+    Radial functions hold the weight of the neighbour's species, so that one row belongs to one channel and l.
+    """
+
     n_atoms: int
-    segment_pairs: IntArray
-    segment_edges: IntArray
+    first_pair: IntArray
+    first_edge: IntArray
     neighbour: IntArray
     edge_neighbour: IntArray
-    column: IntArray
+    edge_position: IntArray
     vector: FloatArray
     direction: FloatArray
     radial: FloatArray
@@ -36,18 +38,17 @@ class PairTables(NamedTuple):
 
 @numba.njit(cache=True, fastmath=FAST)
 def densities(pairs: PairTables, channels: ChannelTables, n_components: int) -> FloatArray:
-    """Densities A_znlm of every atom, shape (n, n_components)."""
+    """Densities A_qnlm of every atom, shape (n, n_components)."""
     result = np.zeros((pairs.n_atoms, n_components))
     for atom in range(pairs.n_atoms):
-        for q in range(channels.species.size):
-            segment = atom * pairs.n_species + channels.species[q]
-            first, last = pairs.segment_pairs[segment], pairs.segment_pairs[segment + 1]
-            radial = pairs.radial[channels.radial[q]]
+        first, last = pairs.first_pair[atom], pairs.first_pair[atom + 1]
+        for q in range(channels.radial.size):
+            radial = pairs.radial[channels.radial[q], first:last]
             momentum = channels.momentum[q]
             for m in range(2 * momentum + 1):
-                harmonic = pairs.harmonics[momentum * momentum + m]
+                harmonic = pairs.harmonics[momentum * momentum + m, first:last]
                 total = 0.0
-                for p in range(first, last):
+                for p in range(last - first):
                     total += radial[p] * harmonic[p]
                 result[atom, channels.offset[q] + m] = total
     return result
@@ -145,7 +146,7 @@ def _atom_products(
 
 @numba.njit(cache=True)
 def _n_values(tables: FunctionTables) -> int:
-    return tables.run_slot[-1] + tables.run_width[-1]
+    return tables.component.size
 
 
 @numba.njit(cache=True)
@@ -178,10 +179,8 @@ def density_adjoint(density: FloatArray, tables: FunctionTables, weights: FloatA
         _atom_products(density[atom], tables, invariants, values, coupled)
         for k in range(tables.order.size):
             weight = weights[atom, k]
-            for run in range(tables.first_run[k], tables.first_run[k + 1]):
-                offset, slot = tables.run_offset[run], tables.run_slot[run]
-                for m in range(tables.run_width[run]):
-                    result[atom, offset + m] += weight * values[slot + m]
+            for v in range(tables.first_value[k], tables.first_value[k + 1]):
+                result[atom, tables.component[v]] += weight * values[v]
     return result
 
 
@@ -189,24 +188,27 @@ def density_adjoint(density: FloatArray, tables: FunctionTables, weights: FloatA
 def pair_gradients(pairs: PairTables, channels: ChannelTables, adjoint: FloatArray) -> FloatArray:
     """Derivatives of Σ_i E_i by each pair vector, shape (3, P), from those by the densities (n, components)."""
     result = np.zeros((3, pairs.neighbour.size))
-    sums = np.empty((4, (pairs.segment_pairs[1:] - pairs.segment_pairs[:-1]).max()))
+    sums = np.empty((4, (pairs.first_pair[1:] - pairs.first_pair[:-1]).max()))
     for atom in range(pairs.n_atoms):
-        for q in range(channels.species.size):
-            segment = atom * pairs.n_species + channels.species[q]
-            first, last = pairs.segment_pairs[segment], pairs.segment_pairs[segment + 1]
-            count, momentum = last - first, channels.momentum[q]
+        first, last = pairs.first_pair[atom], pairs.first_pair[atom + 1]
+        count = last - first
+        for q in range(channels.radial.size):
+            momentum = channels.momentum[q]
             sums[:, :count] = 0.0
             for m in range(2 * momentum + 1):
                 weight = adjoint[atom, channels.offset[q] + m]
                 index = momentum * momentum + m
+                harmonic = pairs.harmonics[index, first:last]
                 for p in range(count):
-                    sums[0, p] += weight * pairs.harmonics[index, first + p]
+                    sums[0, p] += weight * harmonic[p]
                 for x in range(3):
+                    slant = pairs.harmonics_gradient[x, index, first:last]
                     for p in range(count):
-                        sums[x + 1, p] += weight * pairs.harmonics_gradient[x, index, first + p]
-            radial, slope = pairs.radial[channels.radial[q]], pairs.radial_slope[channels.radial[q]]
+                        sums[x + 1, p] += weight * slant[p]
+            radial = pairs.radial[channels.radial[q], first:last]
+            slope = pairs.radial_slope[channels.radial[q], first:last]
             for x in range(3):
+                direction, target = pairs.direction[x, first:last], result[x, first:last]
                 for p in range(count):
-                    along = slope[first + p] * sums[0, p] * pairs.direction[x, first + p]
-                    result[x, first + p] += along + radial[first + p] * sums[x + 1, p]
+                    target[p] += slope[p] * sums[0, p] * direction[p] + radial[p] * sums[x + 1, p]
     return result

@@ -14,20 +14,22 @@ _COINCIDENT_ANG = 1e-6
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Pairs (i, j, shift), sorted by centre i, then species of j, then j; and their merged edges.
+    """Pairs (i, j, shift), sorted by centre i, then j; and their merged edges.
 
     All images of one j around one i form one edge, because the atom j moves them together. Images of i itself form
-    no edge: they move with i. Pairs and edges of centre i and neighbour species z are those of segment i·Z + z.
+    no edge: they move with i.
     """
 
     centre: IntArray
     neighbour: IntArray
     vector: FloatArray
-    segment_pairs: IntArray
-    segment_edges: IntArray
+    first_pair: IntArray
+    """Pairs of centre i are first_pair[i] … first_pair[i + 1] - 1, shape (n + 1,)."""
+    first_edge: IntArray
+    """The same for edges, shape (n + 1,)."""
     edge_neighbour: IntArray
     edge_position: IntArray
-    """Position of the pair's edge within its segment, -1 for images of the centre, shape (P,)."""
+    """Position of the pair's edge among those of its centre, -1 for images of the centre, shape (P,)."""
 
     @property
     def n_edges(self) -> int:
@@ -61,13 +63,11 @@ def _raw_pairs(atoms: Atoms, cutoff_ang: float) -> tuple[IntArray, IntArray, Int
     return first.astype(np.int64), second.astype(np.int64), shift.astype(np.int64), vector
 
 
-def find_neighbours(atoms: Atoms, species: IntArray, *, n_species: int, cutoff_ang: float) -> Neighbours:
+def find_neighbours(atoms: Atoms, cutoff_ang: float) -> Neighbours:
     """The pairs of a structure within the cutoff, images through periodic boundaries included.
 
     Args:
         atoms: the structure; cells smaller than the cutoff and positions outside of the cell are allowed.
-        species: species index of every atom, shape (n,).
-        n_species: number Z of species.
         cutoff_ang: cutoff radius in Å.
 
     Raises:
@@ -80,22 +80,19 @@ def find_neighbours(atoms: Atoms, species: IntArray, *, n_species: int, cutoff_a
         worst = int(distance.argmin())
         raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")
     n_atoms = len(atoms)
-    segment = first * n_species + species[second]
-    order = np.lexsort((*shift.T, second, segment))
-    first, second, segment = first[order], second[order], segment[order]
-    segments = np.arange(n_atoms * n_species + 1)
-
+    order = np.lexsort((*shift.T, second, first))
+    first, second = first[order], second[order]
     distinct = np.ones(len(first), dtype=bool)
-    distinct[1:] = (segment[1:] != segment[:-1]) | (second[1:] != second[:-1])
+    distinct[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     starts_edge = distinct & (first != second)
-    segment_edges = np.searchsorted(segment[starts_edge], segments)
-    position = np.cumsum(starts_edge) - 1 - segment_edges[segment]
+    first_edge = np.searchsorted(first[starts_edge], np.arange(n_atoms + 1))
+    position = np.cumsum(starts_edge) - 1 - first_edge[first]
     return Neighbours(
         centre=first,
         neighbour=second,
         vector=np.ascontiguousarray(vector[order]),
-        segment_pairs=np.searchsorted(segment, segments),
-        segment_edges=segment_edges,
+        first_pair=np.searchsorted(first, np.arange(n_atoms + 1)),
+        first_edge=first_edge,
         edge_neighbour=second[starts_edge],
         edge_position=np.where(first == second, -1, position),
     )

@@ -10,9 +10,8 @@ from pesforge.representations.functions import BasisFunction, Channel
 
 
 class ChannelTables(NamedTuple):
-    """Densities A_znlm: the 2l + 1 components of channel q start at `offset[q]`."""
+    """Densities A_qnlm: the 2l + 1 components of a channel start at its `offset`; `radial` is q · N + n."""
 
-    species: IntArray
     radial: IntArray
     momentum: IntArray
     offset: IntArray
@@ -23,8 +22,9 @@ class FunctionTables(NamedTuple):
 
     `values` of a function are its derivatives by the components of its distinct channels, kept in one sparse vector:
     factor t of function k has the density components `offset[k, t] …` and the values `slot[k, t] …`; equal factors
-    share their values. Runs are the distinct channels. Terms are the non-zero elements of couplings, those of the
-    first and of the second coupling of function k (an order below 4 has at most one) in `first_term[k, 0 or 1] …`.
+    share their values. Values `first_value[k] …` are those of function k, value v that of `component[v]`. Terms are the
+    non-zero elements of couplings, those of the first and of the second coupling of function k (an order below 4 has at
+    most one) in `first_term[k, 0 or 1] …`.
     """
 
     order: IntArray
@@ -38,21 +38,22 @@ class FunctionTables(NamedTuple):
     right: IntArray
     result: IntArray
     value: FloatArray
-    first_run: IntArray
-    run_offset: IntArray
-    run_slot: IntArray
-    run_width: IntArray
-    run_species: IntArray
+    first_value: IntArray
+    component: IntArray
 
 
-def channel_tables(functions: tuple[BasisFunction, ...]) -> tuple[ChannelTables, dict[Channel, int]]:
-    """Tables of the channels that the functions use, and the first component of each channel."""
+def channel_tables(functions: tuple[BasisFunction, ...], n_radial: int) -> tuple[ChannelTables, dict[Channel, int]]:
+    """Tables of the channels that the functions use, and the first component of each channel.
+
+    Args:
+        functions: functions of one centre species.
+        n_radial: number N of radial functions of each species channel.
+    """
     channels = sorted({channel for function in functions for channel in function.channels})
     widths = np.array([2 * channel.l + 1 for channel in channels], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.int64)
     tables = ChannelTables(
-        species=np.array([channel.species for channel in channels], dtype=np.int64),
-        radial=np.array([channel.radial for channel in channels], dtype=np.int64),
+        radial=np.array([channel.species * n_radial + channel.radial for channel in channels], dtype=np.int64),
         momentum=np.array([channel.l for channel in channels], dtype=np.int64),
         offset=offsets,
     )
@@ -100,21 +101,19 @@ def function_tables(functions: tuple[BasisFunction, ...], offsets: dict[Channel,
     """
     terms = _Terms()
     factors = np.zeros((3, len(functions), 4), dtype=np.int64)
-    ranges, first_run, runs, next_slot = [], [0], [], 0
+    ranges, first_value = [], [0]
+    components: list[int] = []
     for k, function in enumerate(functions):
         slots: dict[Channel, int] = {}
+        for channel in sorted(set(function.channels)):
+            slots[channel] = len(components)
+            components.extend(range(offsets[channel], offsets[channel] + 2 * channel.l + 1))
         for t, channel in enumerate(function.channels):
-            width = 2 * channel.l + 1
-            if channel not in slots:
-                slots[channel] = next_slot
-                runs.append((offsets[channel], next_slot, width, channel.species))
-                next_slot += width
-            factors[:, k, t] = offsets[channel], slots[channel], width
-        first_run.append(len(runs))
+            factors[:, k, t] = offsets[channel], slots[channel], 2 * channel.l + 1
+        first_value.append(len(components))
         ranges.append(terms.of(function))
     elements = np.array(terms.elements, dtype=float).reshape(-1, 4)
     indices = np.ascontiguousarray(elements[:, :3].T).astype(np.int64)
-    run_columns = np.ascontiguousarray(np.array(runs, dtype=np.int64).reshape(-1, 4).T)
     bounds = np.array(ranges, dtype=np.int64).reshape(-1, 2, 2)
     return FunctionTables(
         order=np.array([function.order for function in functions], dtype=np.int64),
@@ -128,9 +127,6 @@ def function_tables(functions: tuple[BasisFunction, ...], offsets: dict[Channel,
         right=indices[1].copy(),
         result=indices[2].copy(),
         value=elements[:, 3].copy(),
-        first_run=np.array(first_run, dtype=np.int64),
-        run_offset=run_columns[0].copy(),
-        run_slot=run_columns[1].copy(),
-        run_width=run_columns[2].copy(),
-        run_species=run_columns[3].copy(),
+        first_value=np.array(first_value, dtype=np.int64),
+        component=np.array(components, dtype=np.int64),
     )

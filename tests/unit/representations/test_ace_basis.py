@@ -26,7 +26,7 @@ def test_columns_are_one_block_per_species_of_the_centre():
     invariants = BASIS.invariants(salt())
     half = BASIS.n_functions // 2
     assert invariants.shape == (2, 2 * half)
-    assert np.abs(invariants[0, :half]).min() > 0
+    assert np.any(invariants[0, :half] != 0)
     assert np.all(invariants[0, half:] == 0)
     assert np.all(invariants[1, :half] == 0)
     np.testing.assert_array_equal(BASIS.degree[:half], BASIS.degree[half:])

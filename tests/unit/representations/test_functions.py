@@ -6,7 +6,7 @@ from pesforge.representations.functions import Channel, list_functions
 
 
 def rule(max_degree, l_max, l_weight=1.0, n_species=1):
-    return list_functions(max_degree=max_degree, l_max=l_max, l_weight=l_weight, n_species=n_species)
+    return list_functions(max_degree=max_degree, l_max=l_max, l_weight=l_weight, channel_degrees=(0.0,) * n_species)
 
 
 def test_default_basis_has_513_functions():

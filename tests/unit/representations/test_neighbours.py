@@ -18,8 +18,7 @@ def structure(seed, pbc):
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, False, True), (False, False, False)])
 def test_pairs_are_those_of_a_direct_search(pbc):
     atoms, cutoff = structure(0, pbc), 4.4
-    species = np.array([1, 0, 1, 0, 1])
-    found = find_neighbours(atoms, species, n_species=2, cutoff_ang=cutoff)
+    found = find_neighbours(atoms, cutoff)
     expected = []
     ranges = [range(-9, 10) if periodic else (0,) for periodic in pbc]
     for i, j, shift in product(range(5), range(5), product(*ranges)):
@@ -30,31 +29,30 @@ def test_pairs_are_those_of_a_direct_search(pbc):
     assert sorted((i, j, *vector) for i, j, vector in rows) == sorted(expected)
 
 
-def test_segments_and_columns_describe_the_merged_edges():
-    atoms, species = structure(1, True), np.array([1, 0, 1, 0, 1])
-    found = find_neighbours(atoms, species, n_species=2, cutoff_ang=6.0)
+def test_pairs_and_edges_of_a_centre_describe_each_other():
+    atoms = structure(1, True)
+    found = find_neighbours(atoms, 6.0)
     assert np.any(found.centre == found.neighbour)
-    for i, z in product(range(5), range(2)):
-        pairs = slice(*found.segment_pairs[2 * i + z : 2 * i + z + 2])
-        edges = found.edge_neighbour[slice(*found.segment_edges[2 * i + z : 2 * i + z + 2])]
+    for i in range(5):
+        pairs = slice(*found.first_pair[i : i + 2])
+        edges = found.edge_neighbour[slice(*found.first_edge[i : i + 2])]
         assert np.all(found.centre[pairs] == i)
-        assert np.all(species[found.neighbour[pairs]] == z)
         assert edges.tolist() == sorted(set(found.neighbour[pairs].tolist()) - {i})
         for neighbour, position in zip(found.neighbour[pairs], found.edge_position[pairs], strict=True):
             assert position == (-1 if neighbour == i else edges.tolist().index(neighbour))
-    assert found.segment_pairs[-1] == len(found.centre)
-    assert found.segment_edges[-1] == found.n_edges
+    assert found.first_pair[-1] == len(found.centre)
+    assert found.first_edge[-1] == found.n_edges
 
 
 def test_edges_of_consecutive_centres_to_one_neighbour_are_not_merged():
     atoms = Atoms("H3", positions=[(-2, 0, 0), (2, 0, 0), (0, 0, 0)])
-    found = find_neighbours(atoms, np.zeros(3, dtype=int), n_species=1, cutoff_ang=3.0)
+    found = find_neighbours(atoms, 3.0)
     assert found.edge_neighbour.tolist() == [2, 2, 0, 1]
-    assert found.segment_edges.tolist() == [0, 1, 2, 4]
+    assert found.first_edge.tolist() == [0, 1, 2, 4]
 
 
 def test_an_isolated_atom_has_no_pairs():
-    found = find_neighbours(Atoms("H"), np.zeros(1, dtype=int), n_species=1, cutoff_ang=5.0)
+    found = find_neighbours(Atoms("H"), 5.0)
     assert len(found.centre) == found.n_edges == 0
 
 
@@ -75,4 +73,4 @@ def not_finite():
 )
 def test_structures_without_an_environment_are_refused(atoms, words):
     with pytest.raises(DataError, match=words):
-        find_neighbours(atoms, np.zeros(len(atoms), dtype=int), n_species=1, cutoff_ang=3.0)
+        find_neighbours(atoms, 3.0)
