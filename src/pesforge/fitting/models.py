@@ -6,6 +6,7 @@ from typing import Protocol
 from ase import Atoms
 
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.classical import fit_eam, fit_pair, fit_tersoff
 from pesforge.fitting.fit import FitResult, fit
 from pesforge.fitting.search import Say
 
@@ -24,4 +25,9 @@ class Fitter(Protocol):
     ) -> FitResult: ...
 
 
-FITTERS: Mapping[str, Fitter] = {"ace": fit}
+FITTERS: Mapping[str, Fitter] = {
+    "ace": fit,
+    "pair": fit_pair,
+    "eam": fit_eam,
+    "tersoff": fit_tersoff,
+}
