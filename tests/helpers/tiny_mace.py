@@ -22,6 +22,6 @@ def tiny_mace(species=("Cu",), layers=1, cutoff_ang=4.0, seed=0, precision="floa
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        zeros = {symbol: -3.0 - number for number, symbol in enumerate(species)}
+        zeros = {symbol: -1.0 - number for number, symbol in enumerate(species)}
         network = build_network(architecture, zeros, "float64")
     return MacePotential(architecture, network, precision, "cpu")

@@ -14,18 +14,9 @@ from pesforge.errors import DataError, SettingsError
 from pesforge.fitting.candidates import FitSettings, cutoffs
 from pesforge.fitting.fit import FitResult, evaluate_frames
 from pesforge.fitting.foundation import foundation
-from pesforge.fitting.outcome import (
-    check_test,
-    families_of,
-    groups_of,
-    hold_out,
-    in_order,
-    metrics_of,
-    origin,
-    species_of,
-    work_folder,
-)
 from pesforge.fitting.search import Say
+from pesforge.fitting.splits import families_of, groups_of, hold_out, in_order, species_of, work_folder
+from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.folds import group_folds
 from pesforge.metrics import Residuals
 from pesforge.potentials.graphs import Graph, graph_of
@@ -41,6 +32,7 @@ if TYPE_CHECKING:
 
     from pesforge.training.mace import MaceRun
 
+CODE = ("dataset", "fitting", "potentials", "training", "export")
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "cpu": {"channels": 16, "max_l": 0, "max_ell": 2, "radial_width": 16},
     "cuda": {"channels": 128, "max_l": 1, "max_ell": 3, "radial_width": 64},
@@ -137,34 +129,32 @@ def fit_mace(
     """
     began = time.monotonic()
     options = options or MaceOptions()
-    copies, notes = check_test(frames, test_frames)
+    notes = list(warnings)
+    copies = copies_in_test(frames, test_frames, notes)
     problem = _problem(frames, species_of(frames), settings, options)
     train, validation = hold_out(frames, options.validation_fraction, options.seed)
     with work_folder(options.work) as work:
         run = _train(problem, options, train, validation, work / "final", say)
         potential, every = _finished(problem, options, run, train)
         found = {"train": every.select(train), "validation": every.select(validation)}
-        labels = families_of(frames)
-        families = {"train": [labels[s] for s in train], "validation": [labels[s] for s in validation], "cv": labels}
         if options.folds:
             found["cv"] = _cross_validated(frames, settings, options, work, say)
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-        families["test"] = families_of(test_frames)
-    choice = _choice(potential, options, run, len(train), len(validation))
-    metrics = metrics_of(
+    metrics = fit_metrics(
         found,
-        families,
-        copies,
-        n_groups=len(set(groups_of(frames))),
-        choice=choice,
-        warnings=[*warnings, *notes],
-        seconds=time.monotonic() - began,
+        frames,
+        test_frames,
+        copies=copies,
+        parameters=potential.n_parameters,
+        choice=_choice(potential, options, run, len(train), len(validation)),
+        notes=notes,
+        started=began,
+        members={"train": train, "validation": validation},
     )
-    metrics |= {"n_parameters": potential.n_parameters, "training_seconds": run.seconds}
-    judged = "cv" if options.folds else "validation"
-    how = "left out by group" if options.folds else "groups that stopped the training"
-    return FitResult(potential, origin(frames, choice, metrics[judged], how), metrics)
+    metrics["training_seconds"] = run.seconds
+    judged, how = ("cv", "left out by group") if options.folds else ("validation", "groups that stopped the training")
+    return FitResult(potential, fit_metadata(frames, metrics, CODE, judged=judged, how=how), metrics)
 
 
 def _problem(

@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from ase import Atoms
 
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.classical import fit_eam, fit_pair, fit_tersoff
 from pesforge.fitting.fit import FitResult, fit
 from pesforge.fitting.mace import MaceOptions, fit_mace
 from pesforge.fitting.neural import NeuralOptions, fit_neural
@@ -29,7 +30,14 @@ class Fitter(Protocol):
     ) -> FitResult: ...
 
 
-FITTERS: Mapping[str, Fitter] = {"ace": fit, "ace-neural": fit_neural, "mace": fit_mace}
+FITTERS: Mapping[str, Fitter] = {
+    "ace": fit,
+    "pair": fit_pair,
+    "eam": fit_eam,
+    "tersoff": fit_tersoff,
+    "ace-neural": fit_neural,
+    "mace": fit_mace,
+}
 
 OPTIONS: Mapping[str, type[Section]] = {"ace-neural": NeuralOptions, "mace": MaceOptions}
 """Types of the options of those that have any; their fitters take the keyword `options`."""

@@ -14,17 +14,9 @@ from pesforge.errors import DataError
 from pesforge.export import Potential
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.fit import FitResult, evaluate_frames
-from pesforge.fitting.outcome import (
-    check_test,
-    families_of,
-    groups_of,
-    hold_out,
-    in_order,
-    metrics_of,
-    origin,
-    work_folder,
-)
 from pesforge.fitting.search import Chosen, Say, choose
+from pesforge.fitting.splits import families_of, groups_of, hold_out, in_order, work_folder
+from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.folds import group_folds, group_members
 from pesforge.metrics import Residuals, errors
 from pesforge.potentials.ensemble import HeadEnsemble
@@ -40,6 +32,7 @@ if TYPE_CHECKING:
     from pesforge.training.data import Targets
     from pesforge.training.run import RunResult
 
+CODE = ("dataset", "fitting", "representations", "potentials", "training", "export")
 MARGIN = 0.005
 """A head must lower the score by more than this to be kept."""
 FEWEST_PROJECTIONS = 4
@@ -261,9 +254,11 @@ def fit_neural(
     """
     began = time.monotonic()
     options = options or NeuralOptions()
-    copies, notes = check_test(frames, test_frames)
-    groups, families = groups_of(frames), families_of(frames)
-    parts = group_folds(groups, options.folds, derive_seed(options.seed, "folds"), families=families)
+    notes = list(warnings)
+    copies = copies_in_test(frames, test_frames, notes)
+    parts = group_folds(
+        groups_of(frames), options.folds, derive_seed(options.seed, "folds"), families=families_of(frames)
+    )
     heads = _Heads(frames, choose(frames, settings, say), settings, options)
     say(f"{len(heads.matrix.T)} principal projections of {heads.chosen.mask.sum()} functions")
     with work_folder(options.work) as work:
@@ -284,23 +279,21 @@ def fit_neural(
             trained = [heads.single(final, width)] if options.members == 1 else heads.ensemble(final, width)
     potential = heads.potential(final, trained)
     splits = {"train": evaluate_frames(potential, frames), "cv": found if better else linear}
-    labels = {"train": families, "cv": families}
     if test_frames:
         splits["test"] = evaluate_frames(potential, test_frames)
-        labels["test"] = families_of(test_frames)
-    choice = _choice(heads, width, losses, (errors(linear), errors(found)), better=better)
-    metrics = metrics_of(
+    judged = {"linear": errors(linear), "neural": errors(found)}
+    metrics = fit_metrics(
         splits,
-        labels,
-        copies,
-        n_groups=len(set(groups)),
-        choice=choice,
-        warnings=[*warnings, *notes],
-        seconds=time.monotonic() - began,
+        frames,
+        test_frames,
+        copies=copies,
+        parameters=int(heads.chosen.mask.sum()),
+        choice=_choice(heads, width, losses, (judged["linear"], judged["neural"]), better=better),
+        notes=notes,
+        started=began,
     )
-    metrics |= {"cv_linear": errors(linear), "cv_neural": errors(found), "n_functions": int(heads.chosen.mask.sum())}
-    how = f"left out in {options.folds} folds of groups"
-    return FitResult(potential, origin(frames, choice, metrics["cv"], how), metrics)
+    metrics |= {f"cv_{name}": values for name, values in judged.items()}
+    return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 
 def _width(heads: _Heads, tasks: Sequence[_Task], say: Say) -> "tuple[int, dict[int, float], list[list[RunResult]]]":

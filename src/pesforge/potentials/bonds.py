@@ -19,13 +19,16 @@ COINCIDENT_ANG = 1e-6
 class Functions(Protocol):
     """Elementary functions of arrays, with the names that numpy and torch share."""
 
-    def exp(self, x: Array) -> Array: ...
-    def log(self, x: Array) -> Array: ...
-    def log1p(self, x: Array) -> Array: ...
-    def sqrt(self, x: Array) -> Array: ...
-    def abs(self, x: Array) -> Array: ...
-    def sign(self, x: Array) -> Array: ...
-    def clip(self, x: Array, low: float | None, high: float | None) -> Array: ...
+    def exp(self, x: Array, /) -> Array: ...
+    def log(self, x: Array, /) -> Array: ...
+    def log1p(self, x: Array, /) -> Array: ...
+    def sqrt(self, x: Array, /) -> Array: ...
+    def abs(self, x: Array, /) -> Array: ...
+    def sign(self, x: Array, /) -> Array: ...
+    def clip(self, x: Array, low: float | None, high: float | None, /) -> Array: ...
+
+    def numbers(self, count: int) -> Array:
+        """(count,) 0.0, 1.0, …, count − 1."""
 
     def total(self, values: Array, index: Array, size: int) -> Array:
         """Sums (size, …) of the rows of `values` that share an index."""
@@ -39,11 +42,17 @@ class NumpyFunctions:
     clip = staticmethod(np.clip)
 
     @staticmethod
+    def numbers(count: int) -> FloatArray:
+        """(count,) 0.0, 1.0, …, count − 1."""
+        return np.arange(count, dtype=np.float64)
+
+    @staticmethod
     def total(values: FloatArray, index: IntArray, size: int) -> FloatArray:
         """Sums (size, …) of the rows of `values` that share an index."""
-        columns = values.reshape(len(values), -1).T
-        sums = [np.bincount(index, weights=column, minlength=size) for column in columns]
-        return np.stack(sums, axis=-1).astype(np.float64).reshape(size, *values.shape[1:])
+        if values.ndim == 1:
+            return np.bincount(index, weights=values, minlength=size).astype(np.float64)
+        columns = [np.bincount(index, weights=column, minlength=size) for column in values.T]
+        return np.stack(columns, axis=-1).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -183,17 +192,17 @@ def switch(distance: FloatArray, onset_ang: float, cutoff_ang: float) -> tuple[F
     return 1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x**2), -30.0 * (x * (1.0 - x)) ** 2 / width
 
 
-def bumps(functions: Functions, x: Array, numbers: Array, start: float, end: float) -> tuple[Array, Array]:
-    """Values and slopes (n, K) of K cubic B-splines on equal intervals; they vanish outside of [start, end].
+def bumps(functions: Functions, x: Array, count: int, start: float, end: float) -> tuple[Array, Array]:
+    """Values and slopes (n, count) of cubic B-splines on equal intervals; they vanish outside of [start, end].
 
     Args:
         functions: of numpy or torch.
         x: (n,) argument.
-        numbers: (K,) 0, 1, …, K − 1 as an array of the same kind.
-        start, end: support of all splines together, K + 3 intervals; every spline covers four of them.
+        count: number of splines.
+        start, end: support of all splines together, count + 3 intervals; every spline covers four of them.
     """
-    spacing = (end - start) / (len(numbers) + 3)
-    centred = ((x - start) / spacing - 2.0)[:, None] - numbers
+    spacing = (end - start) / (count + 3)
+    centred = ((x - start) / spacing - 2.0)[:, None] - functions.numbers(count)
     away = functions.abs(centred)
     outer, inner = functions.clip(2.0 - away, 0.0, None), functions.clip(1.0 - away, 0.0, None)
     values = outer**3 / 6.0 - 2.0 / 3.0 * inner**3

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from ase import Atoms
@@ -22,7 +22,7 @@ PARAMETERS = "parameters.safetensors"
 class Form(Protocol):
     """A functional form: everything but the values of its parameters and the energy zeros."""
 
-    kind: str
+    kind: ClassVar[str]
     """Name of the form, which is the kind of its potentials."""
 
     @property

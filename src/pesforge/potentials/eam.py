@@ -74,16 +74,16 @@ class EamForm:
     def bonds(self, atoms: Atoms) -> Bonds:
         """The bonds of a structure, each once, with S and the splines of the distance."""
         found = find_bonds(atoms, self.species, self.cutoff_ang, both_ways=False)
-        return replace(found, constants=self._constants(found.distance))
+        return replace(found, constants=self.constants(found.distance))
 
-    def _constants(self, distance: FloatArray) -> tuple[FloatArray, ...]:
-        """S and the two sets of splines of the distance with their slopes; the numbers of the embedding's splines."""
+    def constants(self, distance: FloatArray) -> tuple[FloatArray, ...]:
+        """S and the two sets of splines of the distance, with their slopes."""
         splines = [
-            bumps(NumpyFunctions(), distance, np.arange(float(count)), self.start_ang, self.cutoff_ang)
+            bumps(NumpyFunctions(), distance, count, self.start_ang, self.cutoff_ang)
             for count in (self.pair_splines, self.density_splines)
         ]
         smooth = switch(distance, self.onset_ang, self.cutoff_ang)
-        return (*smooth, *splines[0], *splines[1], np.arange(float(self.embedding_splines)))
+        return (*smooth, *splines[0], *splines[1])
 
     def pair_energy(self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds) -> tuple[Array, Array]:
         """φ (P,) in eV and its slope in eV/Å."""
@@ -101,7 +101,7 @@ class EamForm:
         self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds, species: Array
     ) -> tuple[Array, Array]:
         """f (P,) of neighbours whose membership is `species` (P, Z), and its slope per Å."""
-        smooth, smooth_slope, _, _, splines, spline_slopes = bonds.constants[:6]
+        smooth, smooth_slope, _, _, splines, spline_slopes = bonds.constants
         decay = species @ parameters["density_decay"]
         heights = parameters["density_splines"].T
         exponent = species @ parameters["log_density"] - decay * (bonds.distance / self.nearest_ang - 1.0)
@@ -110,15 +110,15 @@ class EamForm:
         return value * smooth, value * (slope * smooth + smooth_slope)
 
     def embedding(
-        self, functions: Functions, parameters: Mapping[str, Array], density: Array, bonds: Bonds
+        self, functions: Functions, parameters: Mapping[str, Array], density: Array, species: Array
     ) -> tuple[Array, Array]:
-        """F (n,) in eV of atoms in a density (n,), and its slope."""
-        strength = bonds.atom_species @ functions.exp(parameters["log_embedding_ev"])
+        """F (n,) in eV in a density (n,) of atoms whose membership is `species` (n, Z), and its slope."""
+        strength = species @ functions.exp(parameters["log_embedding_ev"])
         root = functions.sqrt(density + SOFTNESS)
-        splines, spline_slopes = bumps(functions, density, bonds.constants[6], 0.0, DENSITY_END)
+        splines, spline_slopes = bumps(functions, density, self.embedding_splines, 0.0, DENSITY_END)
         heights = parameters["embedding_splines_ev"].T
-        value = ((splines @ heights) * bonds.atom_species).sum(-1) - strength * (root - SOFTNESS**0.5)
-        return value, ((spline_slopes @ heights) * bonds.atom_species).sum(-1) - 0.5 * strength / root
+        value = ((splines @ heights) * species).sum(-1) - strength * (root - SOFTNESS**0.5)
+        return value, ((spline_slopes @ heights) * species).sum(-1) - 0.5 * strength / root
 
     def energies(self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds) -> tuple[Array, Array]:
         """Energies of atoms (n,) in eV, and derivatives (P, 3) by the bond vectors in eV/Å."""
@@ -130,7 +130,7 @@ class EamForm:
             onto_second = self.density(functions, parameters, bonds, bonds.first_species)
         density = functions.total(onto_first[0], bonds.first, size)
         density = density + functions.total(onto_second[0], bonds.second, size)
-        embedded, pull = self.embedding(functions, parameters, density, bonds)
+        embedded, pull = self.embedding(functions, parameters, density, bonds.atom_species)
         energies = embedded + functions.total(0.5 * pair, bonds.first, size)
         energies = energies + functions.total(0.5 * pair, bonds.second, size)
         slope = pair_slope + pull[bonds.first] * onto_first[1] + pull[bonds.second] * onto_second[1]

@@ -51,10 +51,14 @@ class PairForm:
     def bonds(self, atoms: Atoms) -> Bonds:
         """The bonds of a structure, each once, with S and its slope."""
         found = find_bonds(atoms, self.species, self.cutoff_ang, both_ways=False)
-        return replace(found, constants=switch(found.distance, self.onset_ang, self.cutoff_ang))
+        return replace(found, constants=self.constants(found.distance))
 
-    def energies(self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds) -> tuple[Array, Array]:
-        """Energies of atoms (n,) in eV, and derivatives (P, 3) by the bond vectors in eV/Å."""
+    def constants(self, distance: FloatArray) -> tuple[FloatArray, ...]:
+        """S (P,) and its slope per Å."""
+        return switch(distance, self.onset_ang, self.cutoff_ang)
+
+    def pair_energy(self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds) -> tuple[Array, Array]:
+        """φ S (P,) in eV and its slope in eV/Å."""
         smooth, smooth_slope = bonds.constants
         depth = bonds.pair_species @ functions.exp(parameters["log_depth_ev"])
         radius = bonds.pair_species @ functions.exp(parameters["log_radius_ang"])
@@ -66,11 +70,14 @@ class PairForm:
             x = (radius / bonds.distance) ** 6
             slope_of_x = -6.0 * x / bonds.distance
         value = depth * x * (x - 2.0)
-        slope = 2.0 * depth * (x - 1.0) * slope_of_x
-        half = 0.5 * value * smooth
+        return value * smooth, 2.0 * depth * (x - 1.0) * slope_of_x * smooth + value * smooth_slope
+
+    def energies(self, functions: Functions, parameters: Mapping[str, Array], bonds: Bonds) -> tuple[Array, Array]:
+        """Energies of atoms (n,) in eV, and derivatives (P, 3) by the bond vectors in eV/Å."""
+        value, slope = self.pair_energy(functions, parameters, bonds)
         size = len(bonds.atom_species)
-        energies = functions.total(half, bonds.first, size) + functions.total(half, bonds.second, size)
-        return energies, (slope * smooth + value * smooth_slope)[:, None] * bonds.unit
+        energies = functions.total(0.5 * value, bonds.first, size) + functions.total(0.5 * value, bonds.second, size)
+        return energies, slope[:, None] * bonds.unit
 
     def facts(self, parameters: Mapping[str, FloatArray]) -> Mapping[str, Any]:
         """Plain values of the parameters in their usual units, for the model card."""

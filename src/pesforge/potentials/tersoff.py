@@ -88,9 +88,10 @@ class TersoffForm:
         attraction = of_pair("log_attraction_ev") * exp(-lambda2 * distance)
         zeta, by_long, by_side, by_cosine, cosine = self._angles(functions, parameters, bonds)
         zeta = functions.clip(zeta, TINY, None)
-        power = exp(n * functions.log(beta * zeta))
-        order = exp(-functions.log1p(power) / (2.0 * n))
-        slope_of_order = -order * power / ((1.0 + power) * 2.0 * zeta)
+        power = n * functions.log(beta * zeta)
+        logarithm = functions.clip(power, 0.0, None) + functions.log1p(exp(-functions.abs(power)))
+        order = exp(-logarithm / (2.0 * n))
+        slope_of_order = -order * exp(power - logarithm) / (2.0 * zeta)
         bond = repulsion - order * attraction
         energies = functions.total(0.5 * cutoff * bond, bonds.first, len(bonds.atom_species))
         radial = 0.5 * (cutoff_slope * bond + cutoff * (order * lambda2 * attraction - lambda1 * repulsion))

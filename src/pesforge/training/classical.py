@@ -25,8 +25,18 @@ INDICES = ("first", "second", "long", "side")
 class TorchFunctions:
     """The functions of `pesforge.potentials.bonds.Functions` in torch."""
 
-    exp, log, log1p, sqrt = torch.exp, torch.log, torch.log1p, torch.sqrt
-    abs, sign, clip = torch.abs, torch.sign, torch.clip
+    exp, log, log1p = staticmethod(torch.exp), staticmethod(torch.log), staticmethod(torch.log1p)
+    sqrt, abs, sign = staticmethod(torch.sqrt), staticmethod(torch.abs), staticmethod(torch.sign)
+
+    @staticmethod
+    def clip(x: Tensor, low: float | None, high: float | None) -> Tensor:
+        """`x` held within limits; None: no limit."""
+        return torch.clip(x, low, high)
+
+    @staticmethod
+    def numbers(count: int) -> Tensor:
+        """(count,) 0.0, 1.0, …, count − 1."""
+        return torch.arange(count, dtype=torch.float64)
 
     @staticmethod
     def total(values: Tensor, index: Tensor, size: int) -> Tensor:
@@ -134,13 +144,7 @@ def joined(parts: Sequence[Bonds]) -> Bonds:
             arrays = [array + start for array, start in zip(arrays, starts[name], strict=False)]
         values[name] = torch.from_numpy(np.concatenate(arrays))
     columns = zip(*(part.constants for part in parts), strict=True)
-    return Bonds(**values, constants=tuple(_constant(column, parts) for column in columns))
-
-
-def _constant(column: Sequence[FloatArray], parts: Sequence[Bonds]) -> Tensor:
-    """A constant of the form: joined where it belongs to bonds, the same for all structures otherwise."""
-    of_bonds = all(len(array) == len(part.first) for array, part in zip(column, parts, strict=True))
-    return torch.from_numpy(np.concatenate(column) if of_bonds else column[0])
+    return Bonds(**values, constants=tuple(torch.from_numpy(np.concatenate(column)) for column in columns))
 
 
 class ClassicalNetwork(Network):

@@ -34,12 +34,12 @@ class LossConfig(Section):
 class OptimizerConfig(Section):
     """The optimiser and its learning rate."""
 
-    name: Literal["adam", "adamw", "lbfgs"] = Field(
-        description="optimiser; `lbfgs` takes all training structures in one step and has no schedule or clipping"
+    name: Literal["adam", "adamw", "marquardt"] = Field(
+        description="optimiser; `marquardt`: least squares on all training structures, for few parameters, no schedule"
     )
     learning_rate: Positive = Field(le=1, description="first learning rate")
     weight_decay: NonNegative = Field(
-        description="L2 term λ/2 ‖θ‖² of the loss (adam, lbfgs), or decoupled decay (adamw)"
+        description="L2 term λ/2 ‖θ‖² of the loss (adam, marquardt), or decoupled decay (adamw)"
     )
     schedule: Literal["cosine", "plateau"] = Field(description="how the learning rate falls")
     final_fraction: Annotated[float, Field(gt=0, le=1)] = Field(description="smallest learning rate over the first")

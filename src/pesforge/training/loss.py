@@ -78,6 +78,20 @@ def data_loss(prediction: Prediction, batch: LabelledBatch, zeros: Tensor, confi
     return config.w_energy * energy + config.w_force * force + config.w_stress * stress
 
 
+def weighted_residuals(
+    prediction: Prediction, batch: LabelledBatch, zeros: Tensor, config: LossConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Residuals of energies, forces and labelled stresses whose squares sum up to `data_loss`."""
+    energy = (prediction.energy + batch.counts @ zeros - batch.energy) / batch.n_atoms
+    forces = (prediction.forces - batch.forces).flatten()
+    stress = (prediction.stress - batch.stress)[batch.has_stress]
+    return (
+        (config.w_energy / len(energy)) ** 0.5 * energy,
+        (config.w_force / len(forces)) ** 0.5 * forces,
+        (config.w_stress / max(len(stress), 1)) ** 0.5 * stress,
+    )
+
+
 @cache
 def _bump_quantiles() -> tuple[FloatArray, FloatArray]:
     """Cumulative distribution of exp(-1/(1 - x²)) on [-1, 1], and its nodes."""

@@ -10,20 +10,24 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pesforge.potentials.head import NeuralHead, neuron_masks
 from pesforge.representations.arrays import FloatArray
 from pesforge.training.config import ModelConfig, RunConfig
 from pesforge.training.data import Batch
-from pesforge.training.loss import data_loss, mollified_gradient, mollifier_samples, predict, zero_solver
+from pesforge.training.loss import (
+    data_loss,
+    mollified_gradient,
+    mollifier_samples,
+    predict,
+    weighted_residuals,
+    zero_solver,
+)
+from pesforge.training.marquardt import LevenbergMarquardt
 from pesforge.training.network import LabelledBatch, Network, Prediction
 
 RUN_KEY = "pesforge_run"
-LBFGS_ITERATIONS = 10
-"""Iterations of a step, which is an epoch: so often the validation looks at them."""
-LBFGS_HISTORY = 20
 
 
 class HeadNetwork(Network):
@@ -126,8 +130,8 @@ class HeadNetwork(Network):
 class PotentialModule(pl.LightningModule):
     """Training of a network: loss, energy zero, optimiser, learning rate.
 
-    With the optimiser `lbfgs` a step sees all training structures, the energy zeros follow the parameters within the
-    step (variable projection: at their optimum they do not enter the gradient), and the L2 term is part of the loss.
+    With the optimiser `marquardt` an epoch is one step on all training structures, and the energy zeros follow the
+    parameters within the step (variable projection).
 
     Args:
         network: what is trained.
@@ -175,20 +179,25 @@ class PotentialModule(pl.LightningModule):
 
     def _step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         loss_config = self.config.loss
-        prediction = self.network.predict(batch)
-        if self.config.optimizer.name == "lbfgs":
-            self.solve_zeros(prediction.energy)
-        loss = data_loss(prediction, batch, self.zeros, loss_config)
+        loss = data_loss(self.network.predict(batch), batch, self.zeros, loss_config)
         if loss_config.lambda_m > 0:
             rng = np.random.default_rng([self.seed, self.global_step])
             shape = (loss_config.samples, *batch.forces.shape)
             moves = mollifier_samples(loss_config.kernel, loss_config.width_ang, shape, rng)
             loss = loss + loss_config.lambda_m * self.network.mollified_gradient(batch, torch.from_numpy(moves))
         self.losses[batch_idx] = len(batch.n_atoms) * loss.item()
-        if self.config.optimizer.name == "lbfgs":
-            squares = torch.stack([parameter.square().sum() for parameter in self._trainable()])
-            loss = loss + 0.5 * self.config.optimizer.weight_decay * squares.sum()
         return loss
+
+    def residuals(self) -> Tensor:
+        """Residuals (R,) of training structures and parameters; their squares sum up to the loss with its L2 term.
+
+        The energy zeros are solved for the present parameters.
+        """
+        batch, decay = self.train_batch, self.config.optimizer.weight_decay
+        prediction = self.network.predict(batch)
+        self.solve_zeros(prediction.energy)
+        parts = weighted_residuals(prediction, batch, self.zeros, self.config.loss)
+        return torch.cat([*parts, *((0.5 * decay) ** 0.5 * parameter.flatten() for parameter in self._trainable())])
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         loss = data_loss(self.network.predict(batch), batch, self.zeros, self.config.loss)
@@ -211,14 +220,8 @@ class PotentialModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         options = self.config.optimizer
-        if options.name == "lbfgs":
-            return LBFGS(
-                self._trainable(),
-                lr=options.learning_rate,
-                max_iter=LBFGS_ITERATIONS,
-                history_size=LBFGS_HISTORY,
-                line_search_fn="strong_wolfe",
-            )
+        if options.name == "marquardt":
+            return LevenbergMarquardt(self._trainable(), self.residuals)
         chosen = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.name]
         optimizer = chosen(self._trainable(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True)
         if options.schedule == "plateau":

@@ -197,7 +197,7 @@ def train_network(
     _check_splits(parts, len(data))
     indices = {name: index.tolist() for name, index in parts.items()}
     run = digest({"config": config.model_dump(), "seed": seed, "data": data.fingerprint, "splits": indices}, 32)
-    whole = config.optimizer.name == "lbfgs"
+    whole = config.optimizer.name == "marquardt"
     with _calm_lightning():
         pl.seed_everything(seed, workers=True, verbose=False)
         network = build(parts["train"])
@@ -303,7 +303,7 @@ def _trainer(
         callbacks=callbacks,
         max_epochs=config.trainer.max_epochs,
         check_val_every_n_epoch=every,
-        gradient_clip_val=None if config.optimizer.name == "lbfgs" else config.trainer.gradient_clip,
+        gradient_clip_val=None if config.optimizer.name == "marquardt" else config.trainer.gradient_clip,
         deterministic=True,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
