@@ -59,7 +59,7 @@ def test_a_head_that_helps_is_kept(fit, frames, test_frames):
     assert metrics["choice"]["head_kept"]
     assert "The head is kept." in metrics["choice"]["text"]
     assert metrics["cv"] == metrics["cv_neural"]
-    assert metrics["cv"]["force_rmse_ev_per_ang"] < 0.9 * metrics["cv_linear"]["force_rmse_ev_per_ang"]
+    assert metrics["cv"]["force_rmse_ev_per_ang"] < 0.95 * metrics["cv_linear"]["force_rmse_ev_per_ang"]
     assert metrics["test"] == errors(evaluate_frames(potential, test_frames))
     assert metrics["train"] == errors(evaluate_frames(potential, frames))
     linear = errors(evaluate_frames(linear_part(potential), test_frames))
@@ -84,12 +84,12 @@ def test_a_head_that_does_not_help_is_left_out(frames):
 
 
 def test_an_ensemble_is_the_mean_of_its_members_and_knows_its_spread(frames, test_frames, tmp_path):
-    result = fitted(frames, None, members=3, dropout=0.02, epochs=40)
+    result = fitted(frames, None, members=2, dropout=0.02, epochs=40)
     assert result.metrics["choice"]["head_kept"]
-    assert "An ensemble of 3 heads" in result.metrics["choice"]["text"]
+    assert "An ensemble of 2 heads" in result.metrics["choice"]["text"]
     save_model(tmp_path / "a", result.potential, result.metadata)
     potential = load_potential(tmp_path / "a").potential
-    assert potential.facts()["heads"] == 3
+    assert potential.facts()["heads"] == 2
     atoms = test_frames[0]
     parts = [member.evaluate(atoms) for member in potential.members]
     for mean, mine, stored in zip(
