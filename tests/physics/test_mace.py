@@ -1,4 +1,4 @@
-"""What message-passing networks fulfil beyond the suite of all models: batches, the power of the cutoff, their reach."""
+"""What message-passing networks fulfil beyond the suite of all models: batches, power of the cutoff, reach."""
 
 import numpy as np
 import pytest

@@ -9,8 +9,10 @@ from ase import Atoms
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.classical import fit_eam, fit_pair, fit_tersoff
 from pesforge.fitting.fit import FitResult, fit
-from pesforge.fitting.mace import MaceOptions, fit_mace
-from pesforge.fitting.neural import NeuralOptions, fit_neural
+from pesforge.fitting.heads import NeuralOptions
+from pesforge.fitting.mace import fit_mace
+from pesforge.fitting.mace_options import MaceOptions
+from pesforge.fitting.neural import fit_neural
 from pesforge.fitting.options import no_options, read_options
 from pesforge.fitting.search import Say
 from pesforge.settings import Section

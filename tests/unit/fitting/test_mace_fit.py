@@ -22,7 +22,8 @@ from pesforge.export import save_model
 from pesforge.fitting import FitSettings
 from pesforge.fitting.fit import evaluate_frames
 from pesforge.fitting.foundation import convert, foundation
-from pesforge.fitting.mace import MaceOptions, fit_mace
+from pesforge.fitting.mace import fit_mace
+from pesforge.fitting.mace_options import MaceOptions
 from pesforge.metrics import errors
 from pesforge.potentials import mace_network
 from pesforge.potentials.mace_network import learned, mace_library

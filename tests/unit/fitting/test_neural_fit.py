@@ -11,7 +11,8 @@ from pesforge.errors import DataError
 from pesforge.export import save_model
 from pesforge.fitting import FitSettings
 from pesforge.fitting.fit import evaluate_frames
-from pesforge.fitting.neural import NeuralOptions, fit_neural
+from pesforge.fitting.heads import NeuralOptions
+from pesforge.fitting.neural import fit_neural
 from pesforge.metrics import errors
 
 SETTINGS = FitSettings(functions_per_species=12, reductions=(0,), cutoff_factors=(1.6,), root_energy_weights=(20.0,))

@@ -3,9 +3,9 @@
 import pytest
 
 from pesforge.errors import SettingsError
-from pesforge.fitting.mace import MaceOptions
+from pesforge.fitting.heads import NeuralOptions
+from pesforge.fitting.mace_options import MaceOptions
 from pesforge.fitting.models import FITTERS, OPTIONS, fitter_of
-from pesforge.fitting.neural import NeuralOptions
 from pesforge.fitting.options import read_options, split_options
 
 
