@@ -71,7 +71,8 @@ def mace_library() -> tuple[Any, Any]:
     """The modules `mace.modules` and `e3nn.o3`.
 
     The import of e3nn reads a table of its own that holds slices; they are allowed for that moment. The import of mace
-    sets an environment variable that lets `torch.load` run code of the files it reads; it is taken back.
+    sets an environment variable that lets `torch.load` run code of the files it reads; it is taken back. e3nn is told
+    not to translate its parts into TorchScript: that takes a second per network, and no step is measurably faster.
 
     Raises:
         DataError: mace-torch is not installed.
@@ -85,6 +86,7 @@ def mace_library() -> tuple[Any, Any]:
             warnings.simplefilter("ignore")
             with torch.serialization.safe_globals([slice]):
                 o3 = importlib.import_module("e3nn.o3")
+            importlib.import_module("e3nn").set_optimization_defaults(jit_script_fx=False)
             modules = importlib.import_module("mace.modules")
     except ModuleNotFoundError as error:
         raise DataError(
