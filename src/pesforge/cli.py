@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pesforge.dataset import LabelKeys
 
 CONFIG = Path("config")
-MODELS = ("ace",)
+MODELS = ("ace", "pair", "eam", "tersoff", "ace-neural", "mace")
 """Functional forms of `pesforge.fitting.models.FITTERS`, named here so that the help text imports nothing."""
 
 
@@ -84,6 +84,7 @@ def _fit(arguments: argparse.Namespace) -> str:
     _one_thread()
     from pesforge.fitting import FitSettings
     from pesforge.fitting.commands import fit_files
+    from pesforge.fitting.options import split_options
 
     settings = FitSettings(functions=arguments.functions)
     return fit_files(
@@ -94,7 +95,14 @@ def _fit(arguments: argparse.Namespace) -> str:
         settings=settings,
         say=_say,
         model=arguments.model,
+        options=split_options(arguments.option),
     )
+
+
+def _convert(arguments: argparse.Namespace) -> str:
+    from pesforge.fitting.foundation import convert
+
+    return convert(arguments.file, arguments.out, trust_pickle=arguments.trust_pickle)
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
@@ -118,6 +126,9 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("--test", type=Path, metavar="TEST.extxyz", help="labelled structures to predict only")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the potential and errors")
     command.add_argument("--model", choices=MODELS, default=MODELS[0], help="functional form (%(default)s)")
+    command.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="option of the functional form; repeatable"
+    )
     command.add_argument("--functions", type=int, metavar="K", help="most functions (as many as a minute allows)")
     _add_keys(command)
     about = "errors of a potential on a file of labels"
@@ -132,6 +143,14 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.set_defaults(work=_lammps)
     command.add_argument("folder", type=Path, metavar="DIR", help="folder of a fit or of a potential")
     command.add_argument("--build", action="store_true", help="compile the plugin of pair_style pesforge as well")
+    about = "turn a pickled MACE model into a folder that is safe to load"
+    command = commands.add_parser("convert-mace", help=about, description=about)
+    command.set_defaults(work=_convert)
+    command.add_argument("file", type=Path, metavar="FILE", help="model as mace-torch stores it")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the potential")
+    command.add_argument(
+        "--trust-pickle", action="store_true", help="opening FILE runs whatever code is in it: allow it"
+    )
 
 
 def _add_keys(command: argparse.ArgumentParser) -> None:
@@ -140,7 +159,7 @@ def _add_keys(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status of the command line `pesforge run | plan | where | settings | example | fit | …`."""
+    """Exit status of the command line `pesforge run | plan | where | settings | example | fit | evaluate | …`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, work, about in (

@@ -1,7 +1,7 @@
 """A fitted potential and its ASE calculator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +12,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
+from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
 from pesforge.representations.arrays import FloatArray
@@ -45,7 +46,7 @@ class Potential:
     basis: Basis
     coefficients: FloatArray
     zeros: Mapping[str, float]
-    head: NeuralHead | None = None
+    head: NeuralHead | HeadEnsemble | None = None
     matrix: FloatArray | None = None
     offset: FloatArray | None = None
 
@@ -62,7 +63,7 @@ class Potential:
         elif self.kind == "ace-neural":
             if self.head is None or self.matrix is None or self.offset is None:
                 raise DataError("a neural potential needs a head, a matrix and an offset.")
-            inputs = len(self.head.mean)
+            inputs = self.head.n_inputs
             if self.matrix.shape != (functions, inputs) or self.offset.shape != (inputs,):
                 raise DataError(
                     f"matrix {self.matrix.shape} and offset {self.offset.shape} do not map {functions} functions to "
@@ -78,7 +79,8 @@ class Potential:
 
     def facts(self) -> Mapping[str, Any]:
         """Plain values that head the model card."""
-        return {**self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
+        heads = {"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {}
+        return {**heads, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
 
     def write(self, folder: Path) -> Mapping[str, Any]:
         """Write `weights.safetensors` and the files of the head; return what `read` needs beside them."""
@@ -87,21 +89,59 @@ class Potential:
         save_file(arrays, folder / WEIGHTS)
         if self.head is not None:
             self.head.save(folder)
-        return {"basis": self.basis.to_dict(), "zeros_ev": {key: float(value) for key, value in self.zeros.items()}}
+        described = {
+            "basis": self.basis.to_dict(),
+            "zeros_ev": {key: float(value) for key, value in self.zeros.items()},
+        }
+        return described | ({"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {})
 
     @classmethod
     def read(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """The potential that `write` stored, from its files and from the values that it returned."""
         tensors = load_file(folder / WEIGHTS)
+        head: NeuralHead | HeadEnsemble | None = None
+        if described["kind"] == "ace-neural":
+            several = "heads" in described
+            head = HeadEnsemble.load(folder, int(described["heads"])) if several else NeuralHead.load(folder)
         return cls(
             kind=described["kind"],
             basis=basis_from_dict(described["basis"]),
             coefficients=tensors["coefficients"],
             zeros={str(symbol): float(value) for symbol, value in described["zeros_ev"].items()},
-            head=NeuralHead.load(folder) if described["kind"] == "ace-neural" else None,
+            head=head,
             matrix=tensors.get("matrix"),
             offset=tensors.get("offset"),
         )
+
+    @property
+    def members(self) -> tuple[Self, ...]:
+        """The potentials of the single heads of an ensemble; the potential alone where there is no ensemble."""
+        if not isinstance(self.head, HeadEnsemble):
+            return (self,)
+        linear = {
+            symbol: self.zeros[symbol] - mean
+            for symbol, mean in zip(self.basis.species, self.head.zeros.tolist(), strict=True)
+        }
+        return tuple(
+            replace(
+                self,
+                head=head,
+                zeros={key: linear[key] + own for key, own in zip(linear, head.zeros.tolist(), strict=True)},
+            )
+            for head in self.head.members
+        )
+
+    def spread(self, atoms: Atoms) -> tuple[float, FloatArray]:
+        """Standard deviations over the members: of the energy in eV and of the forces (n, 3) in eV/Å.
+
+        Raises:
+            DataError: the potential is no ensemble, or the structure cannot be described.
+        """
+        if len(self.members) < 2:
+            raise DataError("this potential has one member: fit an ensemble, such as with --option members=5.")
+        found = [member.evaluate(atoms) for member in self.members]
+        energy = np.std([energies.sum() for energies, _, _ in found], ddof=1)
+        return float(energy), np.std([forces for _, forces, _ in found], axis=0, ddof=1)
 
     def atom_gradient(self, invariants: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV without their zeros, and the derivatives (n, K) by the invariants (n, K)."""

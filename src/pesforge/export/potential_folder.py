@@ -15,8 +15,11 @@ from safetensors import SafetensorError
 from pesforge.errors import DataError
 from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
 from pesforge.export.card import model_card
+from pesforge.export.classical_files import write_classical
 from pesforge.io import read_json, write_json, write_text
+from pesforge.potentials.classical import ClassicalPotential
 from pesforge.potentials.head import NeuralHead
+from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.stacked import Basis
@@ -30,6 +33,10 @@ INNER = "potential"
 READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = {
     "ace-linear": Potential.read,
     "ace-neural": Potential.read,
+    "pair": ClassicalPotential.read,
+    "eam": ClassicalPotential.read,
+    "tersoff": ClassicalPotential.read,
+    "mace": MacePotential.read,
 }
 """What reads a stored potential of each kind, from its folder and from what `model.json` says."""
 
@@ -68,6 +75,8 @@ def save_model(folder: Path | str, model: Model, metadata: Mapping[str, Any]) ->
     """
     with _whole_folder(Path(folder)) as temporary:
         described = dict(model.write(temporary))
+        if isinstance(model, ClassicalPotential):
+            write_classical(temporary, model)
         files = sorted(temporary.iterdir())
         for file in files:
             file.chmod(0o644)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pesforge.dataset import LabelKeys, check_species, read_dataset
@@ -11,13 +12,14 @@ from pesforge.fields import FAMILY
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.fit import FitResult
-from pesforge.fitting.models import FITTERS
+from pesforge.fitting.models import fitter_of
 from pesforge.fitting.search import Say
 from pesforge.io import write_json
 from pesforge.metrics import by_family, errors
 
 METRICS = "metrics.json"
 POTENTIAL = "potential"
+SPLITS = ("train", "validation", "cv", "test", "test_without_copies")
 COLUMNS = (
     ("energy_mae_mev_per_atom", "E MAE meV/atom", 16, ".2f"),
     ("energy_rmse_mev_per_atom", "RMSE", 8, ".2f"),
@@ -59,6 +61,7 @@ def fit_files(
     settings: FitSettings,
     say: Say,
     model: str = "ace",
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Fit a potential to a file of labels, write it into `folder` and return the table of its errors.
 
@@ -70,23 +73,23 @@ def fit_files(
         settings: the candidates.
         say: takes lines of progress and warnings.
         model: functional form, one of `FITTERS`.
+        options: options of this functional form, values as text by name.
 
     Raises:
         DataError: a file is not usable, or the folder holds something else.
+        SettingsError: an option is not known, or its value not allowed.
     """
+    fitter = fitter_of(model, options)
     _check_folder(folder)
     training = read_dataset(train, keys)
     testing = None if test is None else read_dataset(test, keys)
     warnings = [*training.warnings, *(() if testing is None else testing.warnings)]
-    fitter = FITTERS[model]
     result = fitter(training.frames, None if testing is None else testing.frames, settings, say=say, warnings=warnings)
     for warning in result.metrics["warnings"]:
         say(f"warning: {warning}")
     save_fit(folder, result)
     metrics = result.metrics
-    rows: list[tuple[str, Any]] = [
-        (split, metrics[split]) for split in ("train", "cv", "test", "test_without_copies") if split in metrics
-    ]
+    rows: list[tuple[str, Any]] = [(split, metrics[split]) for split in SPLITS if split in metrics]
     if metrics["cv_leave_family_out"]:
         rows.append(("cv by family", metrics["cv_leave_family_out"]))
     return "\n".join(

@@ -1,7 +1,8 @@
 """Non-linear head of a potential in numpy: energies and their derivatives with respect to the projections."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from pesforge.errors import DataError
 from pesforge.io import atomic_path, read_json, write_json
 from pesforge.representations.arrays import FloatArray
 
-TENSORS = "head.safetensors"
-DESCRIPTION = "head.json"
+STEM = "head"
+TENSORS, DESCRIPTION = ".safetensors", ".json"
 FORMAT = 1
 
 
@@ -32,6 +33,17 @@ def activate(name: str, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         return value, 1.0 - value**2
     gate = expit(x)
     return x * gate, gate * (1.0 + x * (1.0 - gate))
+
+
+def neuron_masks(widths: Sequence[int], rate: float, rng: np.random.Generator) -> list[FloatArray]:
+    """Factors of the neurons of every hidden layer: 0 for those left out, 1/(1 − rate) for the others.
+
+    Args:
+        widths: neurons of the hidden layers.
+        rate: probability that a neuron is left out.
+        rng: source of randomness.
+    """
+    return [(rng.random(width) >= rate) / (1.0 - rate) for width in widths]
 
 
 @dataclass(frozen=True)
@@ -97,16 +109,38 @@ class NeuralHead:
             gradient = gradient + back
         return energies, gradient / self.scale
 
-    def save(self, folder: Path) -> None:
-        """Write `head.safetensors` and `head.json` into `folder`, atomically each."""
+    @property
+    def n_inputs(self) -> int:
+        """Number P of projections."""
+        return len(self.mean)
+
+    def thinned(self, rate: float, rng: np.random.Generator) -> "NeuralHead":
+        """The head of some of its neurons, drawn at random, the others being raised in their place.
+
+        With the rate that the head was trained with, the spread of many of them is the uncertainty of Monte-Carlo
+        dropout; each is a head of its own, so its forces are the gradient of its energies.
+        Source: Gal and Ghahramani, Proc. ICML 48, 1050 (2016).
+
+        Args:
+            rate: probability that a neuron is left out.
+            rng: source of randomness.
+        """
+        masks = neuron_masks([len(bias) for bias in self.biases], rate, rng)
+        if not masks:
+            return self
+        later = (weight * mask for weight, mask in zip(self.weights[1:], masks, strict=False))
+        return replace(self, weights=(self.weights[0], *later), output=self.output * masks[-1])
+
+    def save(self, folder: Path, stem: str = STEM) -> None:
+        """Write `head.safetensors` and `head.json`, or files of another stem, into `folder`, atomically each."""
         tensors = {"mean": self.mean, "scale": self.scale, "linear": self.linear, "output": self.output}
         tensors["zeros"] = self.zeros
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors[f"weight_{index}"], tensors[f"bias_{index}"] = weight, bias
-        with atomic_path(folder / TENSORS) as temporary:
+        with atomic_path(folder / f"{stem}{TENSORS}") as temporary:
             save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary)
             content = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        write_json(folder / DESCRIPTION, self._description() | {"sha256": content})
+        write_json(folder / f"{stem}{DESCRIPTION}", self._description() | {"sha256": content})
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -118,18 +152,19 @@ class NeuralHead:
         }
 
     @classmethod
-    def load(cls, folder: Path) -> "NeuralHead":
+    def load(cls, folder: Path, stem: str = STEM) -> "NeuralHead":
         """The head that `save` wrote into `folder`.
 
         Raises:
             DataError: a file is missing or damaged, or the two do not belong together.
         """
-        described = read_json(folder / DESCRIPTION)
+        described = read_json(folder / f"{stem}{DESCRIPTION}")
+        place = folder / f"{stem}{TENSORS}"
         try:
-            content = (folder / TENSORS).read_bytes()
+            content = place.read_bytes()
             if described["format"] != FORMAT or hashlib.sha256(content).hexdigest() != described["sha256"]:
-                raise DataError(f"{folder}: {TENSORS} does not belong to {DESCRIPTION}; train the head again.")
-            tensors = load_file(folder / TENSORS)
+                raise DataError(f"{folder}: {place.name} does not belong to {stem}{DESCRIPTION}; train the head again.")
+            tensors = load_file(place)
             layers = range(int(described["layers"]))
             return cls(
                 **{name: tensors[name] for name in ("mean", "scale", "linear", "output", "zeros")},

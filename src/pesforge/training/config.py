@@ -14,6 +14,9 @@ class ModelConfig(Section):
     depth: Annotated[int, Field(ge=0, le=6)] = Field(description="hidden layers; 0: the linear term alone")
     activation: Literal["silu", "tanh"] = Field(description="smooth activation of the hidden layers")
     linear: bool = Field(description="add a trainable linear term in the projections")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="probability that a neuron is left out of a training step, for all atoms alike"
+    )
 
 
 class LossConfig(Section):
@@ -31,9 +34,13 @@ class LossConfig(Section):
 class OptimizerConfig(Section):
     """The optimiser and its learning rate."""
 
-    name: Literal["adam", "adamw"] = Field(description="optimiser")
+    name: Literal["adam", "adamw", "marquardt"] = Field(
+        description="optimiser; `marquardt`: least squares on all training structures, for few parameters, no schedule"
+    )
     learning_rate: Positive = Field(le=1, description="first learning rate")
-    weight_decay: NonNegative = Field(description="L2 term λ/2 ‖θ‖² of the loss (adam), or decoupled decay (adamw)")
+    weight_decay: NonNegative = Field(
+        description="L2 term λ/2 ‖θ‖² of the loss (adam, marquardt), or decoupled decay (adamw)"
+    )
     schedule: Literal["cosine", "plateau"] = Field(description="how the learning rate falls")
     final_fraction: Annotated[float, Field(gt=0, le=1)] = Field(description="smallest learning rate over the first")
     plateau_patience: Count = Field(description="validations without improvement before `plateau` halves the rate")
@@ -50,10 +57,15 @@ class TrainerConfig(Section):
     validation_fraction: Fraction = Field(description="share of the training groups that decide when to stop")
 
 
-class TrainConfig(Section):
-    """A whole composed training configuration."""
+class RunConfig(Section):
+    """How any network is trained."""
 
-    model: ModelConfig = Field(description="non-linear head")
     loss: LossConfig = Field(description="loss")
     optimizer: OptimizerConfig = Field(description="optimiser")
     trainer: TrainerConfig = Field(description="length of the run")
+
+
+class TrainConfig(RunConfig):
+    """A whole composed training configuration of the non-linear head."""
+
+    model: ModelConfig = Field(description="non-linear head")

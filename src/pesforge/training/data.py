@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -59,6 +59,22 @@ class Batch(NamedTuple):
     forces: Tensor
     stress: Tensor
     has_stress: Tensor
+
+
+class LabelledData(Protocol):
+    """Labelled structures whose items are batches: of an array of structure numbers."""
+
+    @property
+    def n_atoms(self) -> IntArray:
+        """(S,) atoms per structure."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all numbers that training sees."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, structures: IntArray) -> Any: ...
 
 
 class ProjectedData(Dataset[Batch]):
@@ -189,6 +205,6 @@ class EpochSampler(Sampler[IntArray]):
         yield from np.array_split(order, self.batches)
 
 
-def loader(data: ProjectedData, structures: IntArray, batch_size: int, seed: int | None) -> DataLoader[Batch]:
+def loader(data: LabelledData, structures: IntArray, batch_size: int, seed: int | None) -> DataLoader[Any]:
     """Batches of some structures, shuffled in every epoch when a seed is given."""
-    return DataLoader(data, batch_size=None, sampler=EpochSampler(structures, batch_size, seed))
+    return DataLoader(cast(Dataset[Any], data), batch_size=None, sampler=EpochSampler(structures, batch_size, seed))

@@ -1,4 +1,4 @@
-"""Loss of the head: squared errors of energy, force and stress, and the mollified-gradient regulariser Reg-M.
+"""Loss of a network: squared errors of energy, force and stress, and the regulariser Reg-M of the head.
 
     L = w_E <(ΔE/n)²> + w_F <ΔF²> + w_S <Δσ²> + λ_M R
 
@@ -6,7 +6,7 @@ with means over structures, force components and labelled stress components; wei
 """
 
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from pesforge.representations.arrays import FloatArray
 from pesforge.training.config import LossConfig
 from pesforge.training.data import Batch
+from pesforge.training.network import LabelledBatch, Prediction
 
 BUMP_NODES = 4097
 
@@ -23,14 +24,6 @@ class Head(Protocol):
     """Energies per atom (…, n) and their derivatives (…, n, P) by the projections (…, n, P)."""
 
     def __call__(self, rho: Tensor) -> tuple[Tensor, Tensor]: ...
-
-
-class Prediction(NamedTuple):
-    """What the head adds to the linear potential: energy (B,) eV, forces (n, 3) eV/Å, stress (B, 6) eV/Å³."""
-
-    energy: Tensor
-    forces: Tensor
-    stress: Tensor
 
 
 def scatter_forces(batch: Batch, gradient: Tensor) -> Tensor:
@@ -53,7 +46,7 @@ def predict(head: Head, batch: Batch) -> Prediction:
     )
 
 
-def zero_solver(batch: Batch) -> Tensor:
+def zero_solver(batch: LabelledBatch) -> Tensor:
     """Matrix (Z, B) that turns energy residuals per atom into energy zeros per species by least squares.
 
     With one composition the zero is the mean residual; where compositions do not tell species apart, the solution of
@@ -62,11 +55,11 @@ def zero_solver(batch: Batch) -> Tensor:
     return torch.linalg.pinv(batch.counts / batch.n_atoms[:, None], rtol=1e-10)
 
 
-def mean_squares(prediction: Prediction, batch: Batch, zeros: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def mean_squares(prediction: Prediction, batch: LabelledBatch, zeros: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean squared errors of energy (eV/atom)², force (eV/Å)² and stress (eV/Å³)²; 0 for stress without any label.
 
     Args:
-        prediction: of the head.
+        prediction: of the network.
         batch: labels.
         zeros: (Z,) energy zeros in eV.
     """
@@ -79,10 +72,24 @@ def mean_squares(prediction: Prediction, batch: Batch, zeros: Tensor) -> tuple[T
     )
 
 
-def data_loss(prediction: Prediction, batch: Batch, zeros: Tensor, config: LossConfig) -> Tensor:
+def data_loss(prediction: Prediction, batch: LabelledBatch, zeros: Tensor, config: LossConfig) -> Tensor:
     """The weighted squared errors, without regulariser."""
     energy, force, stress = mean_squares(prediction, batch, zeros)
     return config.w_energy * energy + config.w_force * force + config.w_stress * stress
+
+
+def weighted_residuals(
+    prediction: Prediction, batch: LabelledBatch, zeros: Tensor, config: LossConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Residuals of energies, forces and labelled stresses whose squares sum up to `data_loss`."""
+    energy = (prediction.energy + batch.counts @ zeros - batch.energy) / batch.n_atoms
+    forces = (prediction.forces - batch.forces).flatten()
+    stress = (prediction.stress - batch.stress)[batch.has_stress]
+    return (
+        (config.w_energy / len(energy)) ** 0.5 * energy,
+        (config.w_force / len(forces)) ** 0.5 * forces,
+        (config.w_stress / max(len(stress), 1)) ** 0.5 * stress,
+    )
 
 
 @cache

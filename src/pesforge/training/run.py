@@ -1,14 +1,14 @@
-"""One training run: trains, resumes after an interruption, and evaluates the best parameters."""
+"""One training run of any network: trains, resumes after an interruption, and evaluates the best parameters."""
 
 import logging
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -24,13 +24,15 @@ from pesforge.provenance import digest
 from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.projections import ProjectionSet
 from pesforge.training.callbacks import EpochBar, OnProgress, Record
-from pesforge.training.config import TrainConfig
-from pesforge.training.data import ProjectedData, Targets, loader
-from pesforge.training.loss import data_loss, predict
-from pesforge.training.module import RUN_KEY, HeadModule, HeadNetwork
+from pesforge.training.config import RunConfig, TrainConfig
+from pesforge.training.data import LabelledData, ProjectedData, Targets, loader
+from pesforge.training.loss import data_loss
+from pesforge.training.module import RUN_KEY, HeadNetwork, PotentialModule
+from pesforge.training.network import Network
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 EVALUATION_BATCH = 256
+N = TypeVar("N", bound=Network)
 CHATTY = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
 
 
@@ -41,6 +43,29 @@ class Epoch:
     epoch: int
     train_loss: float | None
     validation_loss: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training of any network leaves; the network itself holds the best parameters.
+
+    Attributes:
+        zeros: (Z,) energy zeros in eV.
+        best_epoch: epoch of the smallest validation loss; 0 is the start.
+        epochs: epochs that were run.
+        stop_reason: `max_epochs`, `patience` or `not_finite`.
+        history: validated epochs.
+        residuals: prediction minus label of every split, in the order of its indices.
+        first_residuals: the same before the training.
+    """
+
+    zeros: FloatArray
+    best_epoch: int
+    epochs: int
+    stop_reason: str
+    history: tuple[Epoch, ...]
+    residuals: dict[str, Residuals]
+    first_residuals: dict[str, Residuals]
 
 
 @dataclass(frozen=True)
@@ -104,7 +129,7 @@ def train_run(
         projections: P + 1 projections; the last one is the energy of the linear potential in eV per atom.
         targets: labels of all structures.
         counts: (S, Z) atoms per species.
-        train_index: structures that are fitted.
+        train_index: structures that are fitted; one that stands there twice counts twice, as in a bootstrap.
         val_index: structures that decide when to stop; of other groups than the fitted ones.
         test_index: structures that are held out; may be empty.
         seed: of the first parameters, of the order of batches and of the displacements of Reg-M.
@@ -116,54 +141,106 @@ def train_run(
         DataError: projections and labels do not belong together, or the splits overlap or are empty.
     """
     checked = TrainConfig.model_validate(config)
-    splits = {"train": train_index, "validation": val_index, "test": test_index}
-    splits = {name: np.asarray(index, dtype=np.int64) for name, index in splits.items()}
-    _check_splits(splits, len(projections.volumes))
     data = ProjectedData(projections, targets, counts)
-    indices = {name: index.tolist() for name, index in splits.items()}
-    run = digest({"config": checked.model_dump(), "seed": seed, "data": data.fingerprint, "splits": indices}, 32)
+
+    def build(train: IntArray) -> HeadNetwork:
+        return HeadNetwork(checked.model, *data.scaling(train))
+
+    network, trained = train_network(
+        checked,
+        build,
+        data,
+        splits={"train": train_index, "validation": val_index, "test": test_index},
+        seed=seed,
+        folder=folder,
+        on_progress=on_progress,
+        progress_bar=progress_bar,
+    )
+    return RunResult(
+        head=network.export(torch.from_numpy(trained.zeros)),
+        best_epoch=trained.best_epoch,
+        epochs=trained.epochs,
+        stop_reason=trained.stop_reason,
+        history=trained.history,
+        residuals=trained.residuals,
+        linear_residuals=trained.first_residuals,
+    )
+
+
+def train_network(
+    config: RunConfig,
+    build: Callable[[IntArray], N],
+    data: LabelledData,
+    *,
+    splits: Mapping[str, IntArray],
+    seed: int,
+    folder: Path,
+    on_progress: OnProgress | None = None,
+    progress_bar: bool | None = None,
+) -> tuple[N, Trained]:
+    """A network trained on some structures and stopped by others; interrupted runs go on, see `train_run`.
+
+    Args:
+        config: configuration.
+        build: makes the network from the numbers of the training structures, after the random numbers are seeded.
+        data: all structures.
+        splits: numbers of the structures for `train`, `validation` and, perhaps empty, `test`.
+        seed: of the first parameters, of the order of batches and of the displacements of Reg-M.
+        folder: holds `checkpoints/` and `logs/`.
+        on_progress: called with epoch, last epoch and validation loss after each validation.
+        progress_bar: show a progress bar on standard error; None: when that is a terminal.
+
+    Raises:
+        DataError: the splits overlap or are empty.
+    """
+    parts = {name: np.asarray(index, dtype=np.int64) for name, index in splits.items()}
+    _check_splits(parts, len(data))
+    indices = {name: index.tolist() for name, index in parts.items()}
+    run = digest({"config": config.model_dump(), "seed": seed, "data": data.fingerprint, "splits": indices}, 32)
+    whole = config.optimizer.name == "marquardt"
     with _calm_lightning():
         pl.seed_everything(seed, workers=True, verbose=False)
-        network = HeadNetwork(checked.model, *data.scaling(splits["train"]))
-        module = HeadModule(network, checked, data[splits["train"]], seed, run)
-        linear = {name: evaluate(module, data, index) for name, index in splits.items()}
+        network = build(parts["train"])
+        module = PotentialModule(network, config, data[parts["train"]], seed, run)
+        first = {name: evaluate(module, data, index) for name, index in parts.items()}
         shown = sys.stderr.isatty() if progress_bar is None else progress_bar
-        start = _validation_loss(module, data, splits["validation"])
+        start = _validation_loss(module, data, parts["validation"])
         record = Record(start, module.state_dict(), on_progress)
-        trainer, stopping = _trainer(checked, folder, record, progress_bar=shown)
+        trainer, stopping = _trainer(config, folder, record, progress_bar=shown)
         resumed = _resumable(folder / CHECKPOINT, run)
         if resumed is None:
             for stale in ("checkpoints", "logs"):
                 shutil.rmtree(folder / stale, ignore_errors=True)
+        size = len(parts["train"]) if whole else config.trainer.batch_size
         trainer.fit(
             module,
-            loader(data, splits["train"], checked.trainer.batch_size, seed),
-            loader(data, splits["validation"], EVALUATION_BATCH, None),
+            loader(data, parts["train"], size, None if whole else seed),
+            loader(data, parts["validation"], EVALUATION_BATCH, None),
             ckpt_path=resumed,
             weights_only=True,
         )
         module.load_state_dict(record.best_state)
         module.solve_zeros()
-        result = RunResult(
-            head=network.export(module.zeros),
+        trained = Trained(
+            zeros=module.zeros.numpy().copy(),
             best_epoch=record.best_epoch,
             epochs=trainer.current_epoch,
             stop_reason=_stop_reason(trainer, stopping, record),
             history=tuple(Epoch(*row) for row in record.rows),
-            residuals={name: evaluate(module, data, index) for name, index in splits.items()},
-            linear_residuals=linear,
+            residuals={name: evaluate(module, data, index) for name, index in parts.items()},
+            first_residuals=first,
         )
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return result
+    return network, trained
 
 
 @torch.no_grad()
-def evaluate(module: HeadModule, data: ProjectedData, structures: IntArray) -> Residuals:
-    """Prediction minus label of some structures, linear potential and energy zeros included."""
+def evaluate(module: PotentialModule, data: LabelledData, structures: IntArray) -> Residuals:
+    """Prediction minus label of some structures, energy zeros included."""
     energy, forces, stress = [], [], []
     for start in range(0, len(structures), EVALUATION_BATCH):
         batch = data[structures[start : start + EVALUATION_BATCH]]
-        prediction = predict(module.network, batch)
+        prediction = module.network.predict(batch)
         shifted = prediction.energy + batch.counts @ module.zeros - batch.energy
         energy.append((shifted / batch.n_atoms).numpy())
         forces.append((prediction.forces - batch.forces).numpy().ravel())
@@ -179,12 +256,12 @@ def evaluate(module: HeadModule, data: ProjectedData, structures: IntArray) -> R
 
 
 @torch.no_grad()
-def _validation_loss(module: HeadModule, data: ProjectedData, structures: IntArray) -> float:
+def _validation_loss(module: PotentialModule, data: LabelledData, structures: IntArray) -> float:
     """Validation loss of the present parameters, averaged as Lightning averages it."""
     total = 0.0
     for chosen in loader(data, structures, EVALUATION_BATCH, None).sampler:
         batch = data[chosen]
-        total += len(chosen) * float(data_loss(predict(module.network, batch), batch, module.zeros, module.config.loss))
+        total += len(chosen) * float(data_loss(module.network.predict(batch), batch, module.zeros, module.config.loss))
     return total / len(structures)
 
 
@@ -194,13 +271,13 @@ def _check_splits(splits: dict[str, IntArray], size: int) -> None:
             raise DataError(f"the {name} split is empty; sample more groups or lower the number of folds.")
         if len(index) and (index.min() < 0 or index.max() >= size):
             raise DataError(f"the {name} split names structures outside 0…{size - 1}.")
-    every = np.concatenate(list(splits.values()))
+    every = np.concatenate([np.unique(index) for index in splits.values()])
     if len(np.unique(every)) != len(every):
         raise DataError("the training, validation and test splits overlap; a structure may stand in one of them only.")
 
 
 def _trainer(
-    config: TrainConfig, folder: Path, record: Record, *, progress_bar: bool
+    config: RunConfig, folder: Path, record: Record, *, progress_bar: bool
 ) -> tuple[pl.Trainer, EarlyStopping]:
     """The Lightning trainer of a run, and its early stopping."""
     every = min(config.trainer.validate_every, config.trainer.max_epochs)
@@ -226,7 +303,7 @@ def _trainer(
         callbacks=callbacks,
         max_epochs=config.trainer.max_epochs,
         check_val_every_n_epoch=every,
-        gradient_clip_val=config.trainer.gradient_clip,
+        gradient_clip_val=None if config.optimizer.name == "marquardt" else config.trainer.gradient_clip,
         deterministic=True,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

@@ -92,13 +92,12 @@ def head_labels(design: Design, split: Split, fit: LinearFit, held_out: Residual
     """
     number = len(design.ids)
     energy, stress = np.empty(number), np.empty((number, 6))
-    forces = np.empty((int(design.n_atoms.sum()), 3))
+    forces = np.empty(3 * int(design.n_atoms.sum()))
     for structures, found in ((split.seen, held_out), (split.test, residuals(design.select(split.test), fit))):
         energy[structures] = -found.energy
         stress[structures] = -found.stress.reshape(-1, 6)
-        atoms = np.concatenate([np.arange(design.offsets[s], design.offsets[s + 1]) for s in structures])
-        forces[atoms] = -found.forces.reshape(-1, 3)
-    return Residuals(energy, forces.ravel(), stress.ravel(), design.n_atoms)
+        forces[design.force_rows(structures)] = -found.forces
+    return Residuals(energy, forces, stress.ravel(), design.n_atoms)
 
 
 def with_linear_column(projections: ProjectionSet) -> ProjectionSet:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pesforge.errors import DataError
+from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
+from pesforge.training.config import ModelConfig
+from pesforge.training.module import HeadNetwork
 
 
 def random_head(activation: str = "silu", depth: int = 2, seed: int = 0) -> NeuralHead:
@@ -81,3 +85,43 @@ def test_wrong_shapes_are_refused() -> None:
         replace(random_head(), output=np.zeros(3))
     with pytest.raises(DataError, match="takes 5 projections"):
         random_head().energies_and_gradient(np.zeros((3, 4)))
+
+
+def test_a_thinned_head_is_a_head_of_the_remaining_neurons() -> None:
+    """Neurons of rate 0 all stay; otherwise the thinned head equals the twin of the training with the same neurons."""
+    head = random_head()
+    rho = np.random.default_rng(1).normal(size=(4, 5))
+    whole = head.thinned(0.0, np.random.default_rng(2))
+    np.testing.assert_array_equal(whole.energies_and_gradient(rho)[0], head.energies_and_gradient(rho)[0])
+    thin = head.thinned(0.5, np.random.default_rng(2))
+    energies, gradient = thin.energies_and_gradient(rho)
+    network = HeadNetwork(
+        ModelConfig(width=7, depth=2, activation="silu", linear=True, dropout=0.5), head.mean, head.scale
+    )
+    with torch.no_grad():
+        network.linear.copy_(torch.from_numpy(head.linear))
+        network.output.copy_(torch.from_numpy(head.output))
+        for layer, weight, bias in zip(network.hidden, head.weights, head.biases, strict=True):
+            layer.weight.copy_(torch.from_numpy(weight))
+            layer.bias.copy_(torch.from_numpy(bias))
+        with network.thinned(np.random.default_rng(2)):
+            twin = network(torch.from_numpy(rho))
+        unthinned = network(torch.from_numpy(rho))
+    np.testing.assert_allclose(twin[0].numpy(), energies, rtol=1e-12)
+    np.testing.assert_allclose(twin[1].numpy(), gradient, rtol=1e-12)
+    np.testing.assert_allclose(unthinned[0].numpy(), head.energies_and_gradient(rho)[0], rtol=1e-12)
+    mean = np.mean([head.thinned(0.5, np.random.default_rng(seed)).output for seed in range(4000)], axis=0)
+    np.testing.assert_allclose(mean, head.output, atol=0.1)
+
+
+def test_an_ensemble_is_the_mean_and_is_stored_member_by_member(tmp_path: Path) -> None:
+    ensemble = HeadEnsemble((random_head(seed=1), random_head(seed=2), random_head("tanh", 1, seed=3)))
+    ensemble.save(tmp_path)
+    loaded = HeadEnsemble.load(tmp_path, 3)
+    rho = np.random.default_rng(1).normal(size=(4, 5))
+    parts = [head.energies_and_gradient(rho) for head in ensemble.members]
+    for number, found in enumerate(loaded.energies_and_gradient(rho)):
+        np.testing.assert_allclose(found, sum(part[number] for part in parts) / 3, rtol=1e-13)
+    np.testing.assert_allclose(loaded.zeros, sum(head.zeros for head in ensemble.members) / 3)
+    with pytest.raises(DataError, match="two heads"):
+        HeadEnsemble((random_head(),))

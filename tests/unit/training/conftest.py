@@ -9,7 +9,7 @@ import pytest
 def small_config() -> dict[str, Any]:
     """A composed configuration of a short run."""
     return {
-        "model": {"width": 12, "depth": 2, "activation": "silu", "linear": True},
+        "model": {"width": 12, "depth": 2, "activation": "silu", "linear": True, "dropout": 0.0},
         "loss": {
             "w_energy": 400.0,
             "w_force": 1.0,

@@ -17,7 +17,7 @@ from pesforge.representations.projections import project_all
 from pesforge.training.config import TrainConfig
 from pesforge.training.data import EpochSampler, ProjectedData, Targets
 from pesforge.training.loss import predict
-from pesforge.training.module import HeadModule, HeadNetwork
+from pesforge.training.module import HeadNetwork, PotentialModule
 
 P = 4
 
@@ -141,7 +141,7 @@ def test_training_starts_exactly_at_the_linear_potential(small_config: dict[str,
     data = ProjectedData(p, labels(cells), counts(cells))
     config = TrainConfig.model_validate(small_config)
     every = np.arange(3)
-    module = HeadModule(HeadNetwork(config.model, *data.scaling(every)), config, data[every], 0, "run")
+    module = PotentialModule(HeadNetwork(config.model, *data.scaling(every)), config, data[every], 0, "run")
     prediction = predict(module.network, data[every])
     assert all(float(part.detach().abs().max()) == 0.0 for part in prediction)
     linear = np.bincount(p.structure, weights=p.rho[:, -1])
@@ -157,7 +157,7 @@ def test_energy_zeros_recover_planted_ones(small_config: dict[str, Any]) -> None
     data = ProjectedData(p, Targets(energy, np.zeros(96), np.zeros(24)), species)
     config = TrainConfig.model_validate(small_config)
     every = np.arange(4)
-    module = HeadModule(HeadNetwork(config.model, *data.scaling(every)), config, data[every], 0, "run")
+    module = PotentialModule(HeadNetwork(config.model, *data.scaling(every)), config, data[every], 0, "run")
     np.testing.assert_allclose(module.zeros.numpy(), [-3.0, 2.0], atol=1e-10)
 
 
