@@ -20,12 +20,13 @@ from pesforge.dataset import read_dataset
 from pesforge.errors import DataError
 from pesforge.export import PesforgeCalculator
 from pesforge.fitting import FitSettings
-from pesforge.fitting.classical import Effort, _config, fit_classical, spread
+from pesforge.fitting.classical import fit_classical
+from pesforge.fitting.workshop import Effort, spread, train_config
 from pesforge.potentials.model import Model
 from pesforge.training.classical import BondData, ClassicalNetwork
+from pesforge.training.fit_network import train_network
 from pesforge.training.loss import data_loss
 from pesforge.training.module import PotentialModule
-from pesforge.training.run import train_network
 
 QUICK = Effort(terms=4_000, trial_terms=2_000, trial_epochs=3, epochs=6)
 ONE_CUTOFF = FitSettings(cutoff_factors=(2.0,))
@@ -61,7 +62,7 @@ def test_planted_parameters_come_back(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     start = {name: value + 0.08 * rng.normal(size=value.shape) for name, value in truth.parameters.items()}
     network, trained = train_network(
-        _config(40.0, 30.0, 30),
+        train_config(40.0, 30.0, 30),
         lambda _: ClassicalNetwork(truth.form, start),
         BondData(frames, truth.form),
         splits=splits(12),
@@ -81,7 +82,7 @@ def test_planted_parameters_come_back(kind: str, tmp_path: Path) -> None:
 def test_squares_of_the_residuals_are_the_loss() -> None:
     model = classical("eam")
     data = BondData(cells(6), model.form)
-    config = _config(40.0, 30.0, 5)
+    config = train_config(40.0, 30.0, 5)
     module = PotentialModule(ClassicalNetwork(model.form, model.parameters), config, data[np.arange(6)], 0, "run")
     with torch.no_grad():
         found = module.residuals().square().sum()

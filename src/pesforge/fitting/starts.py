@@ -16,7 +16,7 @@ from pesforge.representations.arrays import FloatArray
 
 ONSET_SHARE = 0.7
 """Onset of the smooth cutoff over the cutoff."""
-SPLINES = (12, 6, 6)
+SPLINES = (10, 5, 5)
 """Splines of pair energy, density and embedding; more of them gain nothing on the error left out by group."""
 TYPICAL_NEIGHBOURS = 14.0
 """Density of 1 in units of the density of a neighbour at the nearest distance, second shells included."""

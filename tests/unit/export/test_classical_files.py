@@ -29,7 +29,7 @@ def alloy() -> Atoms:
     atoms = bulk("Cu", "fcc", a=3.8, cubic=True).repeat((2, 2, 2))
     atoms.symbols[::3] = "Au"
     atoms.set_cell(
-        atoms.cell.array @ (np.eye(3) + [[0, 0, 0], [0.05, 0.01, 0], [-0.03, 0.08, -0.02]]), scale_atoms=True
+        atoms.cell.array @ (np.eye(3) + np.array([[0, 0, 0], [0.05, 0.01, 0], [-0.03, 0.08, -0.02]])), scale_atoms=True
     )
     atoms.rattle(0.12, seed=3)
     return atoms
