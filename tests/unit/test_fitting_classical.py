@@ -17,7 +17,7 @@ from classical_models import classical
 from pesforge import load_potential
 from pesforge.cli import main
 from pesforge.dataset import read_dataset
-from pesforge.errors import DataError
+from pesforge.errors import DataError, SettingsError
 from pesforge.export import PesforgeCalculator
 from pesforge.fitting import FitSettings
 from pesforge.fitting.classical import fit_classical
@@ -90,6 +90,14 @@ def test_squares_of_the_residuals_are_the_loss() -> None:
         expected = data_loss(module.network.predict(batch), batch, module.zeros, config.loss)
         decay = sum(float(parameter.square().sum()) for parameter in module.parameters())
     assert float(found) == pytest.approx(float(expected) + 0.5 * config.optimizer.weight_decay * decay, rel=1e-12)
+
+
+def test_the_regulariser_of_the_head_is_refused_for_others() -> None:
+    model = classical("pair-morse")
+    data = BondData(cells(3), model.form)
+    network = ClassicalNetwork(model.form, model.parameters)
+    with pytest.raises(SettingsError, match="lambda_m"):
+        network.mollified_gradient(data[np.arange(3)], torch.zeros(1, 24, 3, dtype=torch.float64))
 
 
 def test_embedded_atoms_fit_effective_medium_copper() -> None:

@@ -21,8 +21,8 @@ from pesforge.fitting.workshop import FOLDS, Effort, Fitted, Workshop
 from pesforge.metrics import Residuals, errors
 
 CODE = ("dataset", "fitting", "representations", "potentials", "training", "export")
-FOLD_EFFORT = Effort(terms=60_000, trial_terms=20_000, trial_epochs=8, epochs=15)
-FINAL_EFFORT = Effort(terms=200_000, trial_terms=40_000, trial_epochs=12, epochs=30)
+FOLD_EFFORT = Effort(terms=40_000, trial_terms=15_000, trial_epochs=8, epochs=12)
+FINAL_EFFORT = Effort(terms=150_000, trial_terms=30_000, trial_epochs=10, epochs=25)
 
 
 def _score(found: Residuals) -> float:

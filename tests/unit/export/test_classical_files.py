@@ -16,10 +16,10 @@ from pesforge.export.classical_files import write_classical
 
 SPECIES = ("Au", "Cu")
 BOUNDS = {
-    "pair-lj": (1e-6, 1e-5, 1e-7),
-    "pair-morse": (1e-6, 1e-5, 1e-7),
-    "eam": (1e-6, 1e-6, 1e-7),
-    "tersoff": (1e-9, 1e-9, 1e-9),
+    "pair-lj": (1e-10, 1e-7, 1e-9),
+    "pair-morse": (1e-10, 1e-7, 1e-9),
+    "eam": (1e-9, 1e-6, 1e-8),
+    "tersoff": (1e-12, 1e-11, 1e-12),
 }
 """Energy (eV/atom), force (eV/Å), stress (eV/Å³): tables are interpolated, Tersoff is a formula on both sides."""
 
