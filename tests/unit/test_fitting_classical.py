@@ -62,7 +62,7 @@ def test_planted_parameters_come_back(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     start = {name: value + 0.08 * rng.normal(size=value.shape) for name, value in truth.parameters.items()}
     network, trained = train_network(
-        train_config(40.0, 30.0, 30),
+        train_config(40.0, 30.0, 30, weight_decay=0.0),
         lambda _: ClassicalNetwork(truth.form, start),
         BondData(frames, truth.form),
         splits=splits(12),

@@ -22,7 +22,7 @@ from pesforge.metrics import Residuals, errors
 
 CODE = ("dataset", "fitting", "representations", "potentials", "training", "export")
 FOLD_EFFORT = Effort(terms=40_000, trial_terms=15_000, trial_epochs=8, epochs=12)
-FINAL_EFFORT = Effort(terms=150_000, trial_terms=30_000, trial_epochs=10, epochs=25)
+FINAL_EFFORT = Effort(terms=200_000, trial_terms=40_000, trial_epochs=12, epochs=30)
 
 
 def _score(found: Residuals) -> float:
