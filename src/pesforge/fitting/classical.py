@@ -21,8 +21,8 @@ from pesforge.fitting.workshop import FOLDS, Effort, Fitted, Workshop
 from pesforge.metrics import Residuals, errors
 
 CODE = ("dataset", "fitting", "representations", "potentials", "training", "export")
-FOLD_EFFORT = Effort(terms=40_000, trial_terms=15_000, trial_epochs=8, epochs=12)
-FINAL_EFFORT = Effort(terms=200_000, trial_terms=40_000, trial_epochs=12, epochs=30)
+FOLD_EFFORT = Effort(work=1.2e6, trial_work=5e5, trial_epochs=8, epochs=12)
+FINAL_EFFORT = Effort(work=5e6, trial_work=1e6, trial_epochs=12, epochs=30)
 
 
 def _score(found: Residuals) -> float:

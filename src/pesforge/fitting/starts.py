@@ -20,7 +20,7 @@ SPLINES = (10, 5, 5)
 """Splines of pair energy, density and embedding; more of them gain nothing on the error left out by group."""
 TYPICAL_NEIGHBOURS = 14.0
 """Density of 1 in units of the density of a neighbour at the nearest distance, second shells included."""
-OUTER_FACTORS = (1.35, 1.6)
+OUTER_FACTORS = (1.4, 1.6)
 """Outer radius of Tersoff's cutoff over the nearest-neighbour distance: before the second shell of open and of dense
 crystals."""
 CUTOFF_WIDTH_ANG = 0.4

@@ -18,6 +18,8 @@ from pesforge.potentials.classical import ClassicalPotential
 from pesforge.representations.arrays import FloatArray, IntArray
 
 FOLDS = 3
+FEWEST = 8
+"""Structures of a training at least: fewer energies than that say nothing about the weight of energies."""
 VALIDATION_FOLDS = 10
 """One of so many folds of the training structures decides when to stop."""
 SEED = 0
@@ -35,14 +37,14 @@ class Effort:
     """How much a training may cost.
 
     Args:
-        terms: most bonds and angles together; more structures than that are thinned out within their families.
-        trial_terms: the same while starts are compared.
+        work: most bonds and angles times parameters; structures beyond are thinned out within their families.
+        trial_work: the same while starts are compared.
         trial_epochs: steps of every start.
         epochs: most steps of the training that follows.
     """
 
-    terms: int
-    trial_terms: int
+    work: float
+    trial_work: float
     trial_epochs: int
     epochs: int
 
@@ -65,8 +67,8 @@ class Fitted:
     root_stress: float
 
 
-def spread(families: Sequence[str], sizes: Sequence[int], most: int, seed: int) -> IntArray:
-    """Numbers of structures, at least two, that cost at most `most` together, every family by its share.
+def spread(families: Sequence[str], sizes: Sequence[int], most: float, seed: int) -> IntArray:
+    """Numbers of structures that cost at most `most` together, at least eight, every family by its share.
 
     Args:
         families: (S,) family of each structure.
@@ -81,7 +83,7 @@ def spread(families: Sequence[str], sizes: Sequence[int], most: int, seed: int) 
         rank[members] = (rng.permutation(len(members)) + 0.5) / len(members)
     order = np.argsort(rank, kind="stable")
     count = int(np.searchsorted(np.cumsum(np.asarray(sizes)[order]), most, side="right"))
-    return np.sort(order[: max(count, 2)])
+    return np.sort(order[: max(count, FEWEST)])
 
 
 def train_config(root_energy: float, root_stress: float, epochs: int, weight_decay: float = DECAY) -> Any:
@@ -166,7 +168,7 @@ class Workshop:
             DataError: all structures are of one group, or no start leads to finite errors.
         """
         form = self.candidate.form
-        few = self._spread(structures, effort.trial_terms)
+        few = self._spread(structures, effort.trial_work)
         trials = [
             self._run(start, few, train_config(*ROOT_WEIGHTS, effort.trial_epochs, TRIAL_DECAY))
             for start in self.candidate.starts
@@ -177,7 +179,7 @@ class Workshop:
             raise DataError(f"{form.kind}, {self.candidate.name}: no start leads to finite energies and forces.")
         network, trained = trials[best]
         roots = _balanced(trained.residuals["train"])
-        many = self._spread(structures, effort.terms)
+        many = self._spread(structures, effort.work)
         start = {name: value.detach().numpy() for name, value in network.values.items()}
         network, trained = self._run(start, many, train_config(*roots, effort.epochs))
         zeros = dict(zip(form.species, trained.zeros.tolist(), strict=True))
@@ -187,8 +189,9 @@ class Workshop:
         ]
         return Fitted(network.export(zeros), history, len(many), *roots)
 
-    def _spread(self, structures: IntArray, most: int) -> IntArray:
-        sizes = [len(self.data.bonds[s].first) + len(self.data.bonds[s].long) for s in structures]
+    def _spread(self, structures: IntArray, most: float) -> IntArray:
+        parameters = sum(value.size for value in self.candidate.starts[0].values())
+        sizes = [parameters * (len(self.data.bonds[s].first) + len(self.data.bonds[s].long)) for s in structures]
         return structures[spread([self.families[s] for s in structures], sizes, most, SEED)]
 
     def _run(self, start: Mapping[str, FloatArray], structures: IntArray, config: Any) -> tuple[Any, Any]:
