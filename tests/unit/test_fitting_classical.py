@@ -144,5 +144,5 @@ def test_thinning_keeps_the_shares_of_families() -> None:
     families = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
     chosen = spread(families, [5] * 100, 100, 0)
     assert [sum(families[s] == name for s in chosen) for name in "abc"] == [12, 6, 2]
-    assert len(spread(families, [5] * 100, 1, 0)) == 8
+    assert len(spread(families, [5] * 100, 1, 0)) == 6
     assert len(spread(families, [5] * 100, 10_000, 0)) == 100

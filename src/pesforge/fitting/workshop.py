@@ -18,7 +18,9 @@ from pesforge.potentials.classical import ClassicalPotential
 from pesforge.representations.arrays import FloatArray, IntArray
 
 FOLDS = 3
-FEWEST = 8
+ANGLE = 2
+"""Cost of an angle over that of a bond."""
+FEWEST = 6
 """Structures of a training at least: fewer energies than that say nothing about the weight of energies."""
 VALIDATION_FOLDS = 10
 """One of so many folds of the training structures decides when to stop."""
@@ -37,7 +39,7 @@ class Effort:
     """How much a training may cost.
 
     Args:
-        work: most bonds and angles times parameters; structures beyond are thinned out within their families.
+        work: most terms times parameters, an angle counting as two bonds; structures beyond are thinned out within their families.
         trial_work: the same while starts are compared.
         trial_epochs: steps of every start.
         epochs: most steps of the training that follows.
@@ -68,7 +70,7 @@ class Fitted:
 
 
 def spread(families: Sequence[str], sizes: Sequence[int], most: float, seed: int) -> IntArray:
-    """Numbers of structures that cost at most `most` together, at least eight, every family by its share.
+    """Numbers of structures that cost at most `most` together, at least six, every family by its share.
 
     Args:
         families: (S,) family of each structure.
@@ -191,7 +193,8 @@ class Workshop:
 
     def _spread(self, structures: IntArray, most: float) -> IntArray:
         parameters = sum(value.size for value in self.candidate.starts[0].values())
-        sizes = [parameters * (len(self.data.bonds[s].first) + len(self.data.bonds[s].long)) for s in structures]
+        terms = [len(self.data.bonds[s].first) + ANGLE * len(self.data.bonds[s].long) for s in structures]
+        sizes = [parameters * count for count in terms]
         return structures[spread([self.families[s] for s in structures], sizes, most, SEED)]
 
     def _run(self, start: Mapping[str, FloatArray], structures: IntArray, config: Any) -> tuple[Any, Any]:
