@@ -39,7 +39,8 @@ class Effort:
     """How much a training may cost.
 
     Args:
-        work: most terms times parameters, an angle counting as two bonds; structures beyond are thinned out within their families.
+        work: most terms times parameters, an angle counting as two bonds; structures beyond that are left out, every
+            family by its share.
         trial_work: the same while starts are compared.
         trial_epochs: steps of every start.
         epochs: most steps of the training that follows.
