@@ -23,6 +23,7 @@ from ase import Atoms
 from ase.build import bulk
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from pesforge import load_potential
 from pesforge.dataset import read_dataset
@@ -115,8 +116,9 @@ def draw(rows: Sequence[Row], reference: Sequence[float] | None, title: str) -> 
             axes.plot(row["microseconds_per_atom"], row[key], linestyle="none", label=row["model"], **style)
         axes.margins(0.2)
         axes.set(xlabel="cost (µs per atom)", ylabel=label)
-        svg.log_axis(axes, "x")
-        svg.log_axis(axes, "y")
+        for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+            svg.log_axis(axes, which)
+            axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     for number, row in enumerate(rows):
         if "c44_gpa" in row:
             style = {"marker": svg.MARKERS[number % 6], "color": svg.SERIES[number % 6]}

@@ -31,7 +31,7 @@ TYPICAL = {
 
 
 def classical(kind: str, species: tuple[str, ...] = ("Cu",), *, noise: float = 0.05) -> ClassicalPotential:
-    """A potential of the kind `pair-lj`, `pair-morse`, `eam` or `tersoff` with random deviations from typical values."""
+    """A potential of the kind `pair-lj`, `pair-morse`, `eam` or `tersoff` with values near typical ones."""
     forms = {
         "pair-lj": PairForm(species, "lennard-jones", 3.5, 5.0),
         "pair-morse": PairForm(species, "morse", 3.5, 5.0),

@@ -72,7 +72,9 @@ def crystal(seed: int = 1) -> Atoms:
     """A rattled triclinic cell of two species that is shorter than twice the cutoff."""
     atoms = bulk("Cu", "fcc", a=3.9, cubic=True)
     atoms.symbols[0] = "Au"
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + [[0, 0, 0], [0.05, 0, 0], [-0.03, 0.08, 0]]), scale_atoms=True)
+    atoms.set_cell(
+        atoms.cell.array @ (np.eye(3) + np.array([[0, 0, 0], [0.05, 0, 0], [-0.03, 0.08, 0]])), scale_atoms=True
+    )
     atoms.rattle(0.12, seed=seed)
     return atoms
 

@@ -17,18 +17,19 @@ from classical_models import classical
 from pesforge import load_potential
 from pesforge.cli import main
 from pesforge.dataset import read_dataset
-from pesforge.errors import DataError
+from pesforge.errors import DataError, SettingsError
 from pesforge.export import PesforgeCalculator
 from pesforge.fitting import FitSettings
-from pesforge.fitting.classical import Effort, _config, fit_classical, spread
+from pesforge.fitting.classical import fit_classical
+from pesforge.fitting.workshop import Effort, spread, train_config
 from pesforge.potentials.model import Model
 from pesforge.training.classical import BondData, ClassicalNetwork
+from pesforge.training.fit_network import train_network
 from pesforge.training.loss import data_loss
 from pesforge.training.module import PotentialModule
-from pesforge.training.run import train_network
 
-QUICK = Effort(terms=4_000, trial_terms=2_000, trial_epochs=3, epochs=6)
-ONE_CUTOFF = FitSettings(cutoff_factors=(2.0,))
+QUICK = Effort(work=1e5, trial_work=5e4, trial_epochs=3, epochs=6)
+ONE_CUTOFF = FitSettings(neighbours=(24.0,))
 
 
 def cells(count: int, model: Model | None = None, species: Sequence[str] = ("Cu",)) -> list[Atoms]:
@@ -61,7 +62,7 @@ def test_planted_parameters_come_back(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     start = {name: value + 0.08 * rng.normal(size=value.shape) for name, value in truth.parameters.items()}
     network, trained = train_network(
-        _config(40.0, 30.0, 30),
+        train_config(40.0, 30.0, 30, weight_decay=0.0),
         lambda _: ClassicalNetwork(truth.form, start),
         BondData(frames, truth.form),
         splits=splits(12),
@@ -81,7 +82,7 @@ def test_planted_parameters_come_back(kind: str, tmp_path: Path) -> None:
 def test_squares_of_the_residuals_are_the_loss() -> None:
     model = classical("eam")
     data = BondData(cells(6), model.form)
-    config = _config(40.0, 30.0, 5)
+    config = train_config(40.0, 30.0, 5)
     module = PotentialModule(ClassicalNetwork(model.form, model.parameters), config, data[np.arange(6)], 0, "run")
     with torch.no_grad():
         found = module.residuals().square().sum()
@@ -89,6 +90,14 @@ def test_squares_of_the_residuals_are_the_loss() -> None:
         expected = data_loss(module.network.predict(batch), batch, module.zeros, config.loss)
         decay = sum(float(parameter.square().sum()) for parameter in module.parameters())
     assert float(found) == pytest.approx(float(expected) + 0.5 * config.optimizer.weight_decay * decay, rel=1e-12)
+
+
+def test_the_regulariser_of_the_head_is_refused_for_others() -> None:
+    model = classical("pair-morse")
+    data = BondData(cells(3), model.form)
+    network = ClassicalNetwork(model.form, model.parameters)
+    with pytest.raises(SettingsError, match="lambda_m"):
+        network.mollified_gradient(data[np.arange(3)], torch.zeros(1, 24, 3, dtype=torch.float64))
 
 
 def test_embedded_atoms_fit_effective_medium_copper() -> None:
@@ -135,5 +144,5 @@ def test_thinning_keeps_the_shares_of_families() -> None:
     families = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
     chosen = spread(families, [5] * 100, 100, 0)
     assert [sum(families[s] == name for s in chosen) for name in "abc"] == [12, 6, 2]
-    assert len(spread(families, [5] * 100, 1, 0)) == 2
+    assert len(spread(families, [5] * 100, 1, 0)) == 6
     assert len(spread(families, [5] * 100, 10_000, 0)) == 100

@@ -19,6 +19,7 @@ from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.normal import LinearFit
 from pesforge.provenance import derive_seed
 from pesforge.representations.arrays import IntArray
+from pesforge.representations.design import describe
 from pesforge.representations.principal import principal_projections
 from pesforge.representations.projections import ProjectionSet, project_all
 from pesforge.settings import Count, Crossvalidate, Fraction, Positive, Section
@@ -85,8 +86,8 @@ class Heads:
 
     def __init__(self, frames: Sequence[Atoms], chosen: Chosen, settings: FitSettings, options: NeuralOptions) -> None:
         self.frames, self.chosen, self.options = frames, chosen, options
-        self.design, self.prior = chosen.problem.design, Crossvalidate(prior_power=settings.prior_power)
-        scale = chosen.problem.scale[: chosen.basis.n_functions] * chosen.mask
+        self.design, self.prior = describe(frames, chosen.basis), Crossvalidate(prior_power=settings.prior_power)
+        scale = chosen.problem.scale[: len(chosen.mask)][chosen.mask]
         count = min(options.projections, _affordable(frames, chosen, settings))
         self.matrix = principal_projections(frames, chosen.basis, scale, count)
         self.projections: ProjectionSet = project_all(frames, chosen.basis, self.matrix)
@@ -98,8 +99,14 @@ class Heads:
         from pesforge.training.stages import Split, fit_linear, head_labels
 
         chosen, design = self.chosen, self.design
+        every = np.ones(chosen.basis.n_functions, dtype=np.bool_)
         fit, left_out = fit_linear(
-            design, seen, chosen.weights, model=self.prior, alpha=chosen.alpha, columns=chosen.mask
+            design,
+            seen,
+            chosen.weights,
+            model=self.prior,
+            alpha=chosen.alpha,
+            columns=every,
         )
         split = Split(train=seen, validation=np.empty(0, dtype=np.int64), test=held)
         labels = head_labels(design, split, fit, left_out)

@@ -82,7 +82,7 @@ def fit_mace(
     Args:
         frames: labelled training structures with groups.
         test_frames: labelled structures that are only predicted; None: no test.
-        settings: `cutoff_factors` give the cutoff where no option does.
+        settings: `neighbours` give the cutoff where no option does.
         say: takes lines of progress.
         warnings: what is odd about the data, kept in the metrics.
         options: of the network and its training; None: the defaults.

@@ -61,7 +61,7 @@ def fit_neural(
         groups_of(frames), options.folds, derive_seed(options.seed, "folds"), families=families_of(frames)
     )
     heads = Heads(frames, choose(frames, settings, say), settings, options)
-    say(f"{len(heads.matrix.T)} principal projections of {heads.chosen.mask.sum()} functions")
+    say(f"{len(heads.matrix.T)} principal projections of {heads.chosen.basis.n_functions} functions")
     with work_folder(options.work) as work:
         every = np.arange(len(frames))
         tasks = [heads.task(np.setdiff1d(every, held), held, work / f"fold-{n}") for n, held in enumerate(parts)]
@@ -88,7 +88,7 @@ def fit_neural(
         frames,
         test_frames,
         copies=copies,
-        parameters=int(heads.chosen.mask.sum()),
+        parameters=heads.chosen.basis.n_functions,
         choice=_choice(heads, width, losses, (judged["linear"], judged["neural"]), better=better),
         notes=notes,
         started=began,
@@ -153,15 +153,16 @@ def _choice(
     )
     heads_text = "A head" if options.members == 1 else f"An ensemble of {options.members} heads"
     text = (
-        f"Linear potential of {chosen.mask.sum()} functions at {chosen.basis.cutoff_ang:g} Å, alpha {chosen.alpha:g}, "
-        f"chosen by leave-group-out. {heads_text} of {options.depth} × {width} neurons on {heads.matrix.shape[1]} "
-        f"principal projections: widths {', '.join(map(str, losses))} tried, lowest loss on groups that stop the "
+        f"Linear potential of {chosen.basis.n_functions} functions at {chosen.basis.cutoff_ang:g} Å, alpha "
+        f"{chosen.alpha:g}, chosen by leave-group-out. {heads_text} of {options.depth} × {width} neurons on "
+        f"{heads.matrix.shape[1]} principal projections: widths {', '.join(map(str, losses))} tried, lowest loss on "
+        "groups that stop the "
         f"training. On the held-out groups of {options.folds} folds the linear potential errs by {linear} (RMSE), with "
         f"the head by {neural}. {kept} Test data took no part."
     )
     return {
         "cutoff_ang": chosen.basis.cutoff_ang,
-        "n_functions": int(chosen.mask.sum()),
+        "n_functions": chosen.basis.n_functions,
         "alpha": chosen.alpha,
         "w_energy": chosen.weights.energy,
         "w_force": chosen.weights.force,

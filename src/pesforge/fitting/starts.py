@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from vesin import NeighborList
 
-from pesforge.fitting.candidates import FitSettings, cutoffs, nearest_distance
+from pesforge.errors import DataError
+from pesforge.fitting.candidates import FitSettings, cutoffs
 from pesforge.potentials.bonds import find_bonds, species_pairs
 from pesforge.potentials.classical import Form
 from pesforge.potentials.eam import EamForm
@@ -14,13 +16,16 @@ from pesforge.potentials.pair import SHAPES, PairForm
 from pesforge.potentials.tersoff import TersoffForm
 from pesforge.representations.arrays import FloatArray
 
+SEARCH_ANG = 6.0
+MOST_CUTOFFS = 2
+"""Cutoffs that are tried, the shortest ones first: short ranges suit few parameters."""
 ONSET_SHARE = 0.7
 """Onset of the smooth cutoff over the cutoff."""
-SPLINES = (12, 6, 6)
+SPLINES = (10, 5, 5)
 """Splines of pair energy, density and embedding; more of them gain nothing on the error left out by group."""
 TYPICAL_NEIGHBOURS = 14.0
 """Density of 1 in units of the density of a neighbour at the nearest distance, second shells included."""
-OUTER_FACTORS = (1.35, 1.6)
+OUTER_FACTORS = (1.4, 1.6)
 """Outer radius of Tersoff's cutoff over the nearest-neighbour distance: before the second shell of open and of dense
 crystals."""
 CUTOFF_WIDTH_ANG = 0.4
@@ -86,6 +91,32 @@ class Scales:
     pairs_ang: FloatArray
 
 
+def nearest_distance(frames: Sequence[Atoms]) -> float:
+    """Mean distance in Å from an atom to its nearest neighbour, over all atoms with one within 6 Å.
+
+    Raises:
+        DataError: no two atoms are that close.
+    """
+    nearest = []
+    for atoms in frames:
+        finder = NeighborList(cutoff=SEARCH_ANG, full_list=True, n_threads=1)
+        centre, distance = finder.compute(
+            points=atoms.positions,
+            box=atoms.cell.array,
+            periodic=[bool(flag) for flag in atoms.pbc],
+            quantities="id",
+        )
+        shortest = np.full(len(atoms), np.inf)
+        np.minimum.at(shortest, centre.astype(np.int64), distance)
+        nearest.append(shortest[np.isfinite(shortest)])
+    found = np.concatenate(nearest)
+    if not len(found):
+        raise DataError(
+            f"no two atoms of the training structures are within {SEARCH_ANG:g} Å: there is nothing to fit."
+        )
+    return float(found.mean())
+
+
 def scales(frames: Sequence[Atoms]) -> Scales:
     """Lengths of labelled structures.
 
@@ -109,7 +140,7 @@ def pair_candidates(frames: Sequence[Atoms], settings: FitSettings) -> list[Cand
     size = scales(frames)
     ones = np.ones(len(size.pairs_ang))
     candidates = []
-    for cutoff in cutoffs(frames, settings):
+    for cutoff in cutoffs(frames, settings)[:MOST_CUTOFFS]:
         for shape in SHAPES:
             start = {"log_depth_ev": -1.5 * ones, "log_radius_ang": np.log(size.pairs_ang)}
             starts = [start]
@@ -125,7 +156,7 @@ def eam_candidates(frames: Sequence[Atoms], settings: FitSettings) -> list[Candi
     size = scales(frames)
     pairs, ones = np.ones(len(size.pairs_ang)), np.ones(len(size.species))
     candidates = []
-    for cutoff in cutoffs(frames, settings):
+    for cutoff in cutoffs(frames, settings)[:MOST_CUTOFFS]:
         form = EamForm(size.species, size.shortest_ang, size.nearest_ang, ONSET_SHARE * cutoff, cutoff, *SPLINES)
         start = {name: np.zeros(shape) for name, shape in form.shapes().items()}
         start |= {

@@ -189,7 +189,7 @@ def switch(distance: FloatArray, onset_ang: float, cutoff_ang: float) -> tuple[F
     """
     width = cutoff_ang - onset_ang
     x = np.clip((distance - onset_ang) / width, 0.0, 1.0)
-    return 1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x**2), -30.0 * (x * (1.0 - x)) ** 2 / width
+    return 1.0 - x * x * x * (10.0 - 15.0 * x + 6.0 * x * x), -30.0 * (x * (1.0 - x)) ** 2 / width
 
 
 def bumps(functions: Functions, x: Array, count: int, start: float, end: float) -> tuple[Array, Array]:
@@ -205,5 +205,6 @@ def bumps(functions: Functions, x: Array, count: int, start: float, end: float) 
     centred = ((x - start) / spacing - 2.0)[:, None] - functions.numbers(count)
     away = functions.abs(centred)
     outer, inner = functions.clip(2.0 - away, 0.0, None), functions.clip(1.0 - away, 0.0, None)
-    values = outer**3 / 6.0 - 2.0 / 3.0 * inner**3
-    return values, functions.sign(centred) * (2.0 * inner**2 - outer**2 / 2.0) / spacing
+    outer_square, inner_square = outer * outer, inner * inner
+    values = outer_square * outer / 6.0 - 2.0 / 3.0 * inner_square * inner
+    return values, functions.sign(centred) * (2.0 * inner_square - outer_square / 2.0) / spacing

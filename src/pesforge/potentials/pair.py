@@ -67,7 +67,8 @@ class PairForm:
             x = functions.exp(stiffness * (radius - bonds.distance))
             slope_of_x = -stiffness * x
         else:
-            x = (radius / bonds.distance) ** 6
+            square = (radius / bonds.distance) ** 2
+            x = square * square * square
             slope_of_x = -6.0 * x / bonds.distance
         value = depth * x * (x - 2.0)
         return value * smooth, 2.0 * depth * (x - 1.0) * slope_of_x * smooth + value * smooth_slope

@@ -115,7 +115,7 @@ class TersoffForm:
         tau, h = (centre @ parameters["tau_per_ang3"])[long], (centre @ parameters["h"])[long]
         c2, d2 = ((centre @ functions.exp(2.0 * parameters[name]))[long] for name in ("log_c", "log_d"))
         away = bonds.distance[long] - bonds.distance[side]
-        growth = functions.exp(functions.clip(tau * away**3, None, LARGEST_EXPONENT))
+        growth = functions.exp(functions.clip(tau * away * away * away, None, LARGEST_EXPONENT))
         tilt = h - cosine
         well = d2 + tilt**2
         angular = 1.0 + c2 / d2 - c2 / well

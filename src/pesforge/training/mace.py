@@ -24,12 +24,12 @@ from pesforge.representations.arrays import IntArray
 from pesforge.training.callbacks import EpochBar, OnProgress, Record
 from pesforge.training.config import LossConfig
 from pesforge.training.data import EpochSampler
+from pesforge.training.fit_network import CHECKPOINT, Epoch, calm_lightning, resumable
 from pesforge.training.graph_data import GraphBatch, GraphData
 from pesforge.training.loss import data_loss
 from pesforge.training.mace_config import MaceTraining
 from pesforge.training.module import RUN_KEY
 from pesforge.training.network import Prediction
-from pesforge.training.run import CHECKPOINT, Epoch, _calm_lightning, _resumable
 
 SPENT_KEY = "pesforge_seconds"
 WARM_UP = 10
@@ -180,7 +180,7 @@ def train_mace(
     """
     place = pick_device(device)
     indices = {"train": train.tolist(), "validation": validation.tolist()}
-    with _calm_lightning():
+    with calm_lightning():
         pl.seed_everything(settings.seed, workers=True, verbose=False)
         network = build()
         known = {"settings": settings.model_dump(), "data": data.fingerprint, "splits": indices}
@@ -189,7 +189,7 @@ def train_mace(
         module = MaceModule(network, build(), settings, batches * settings.epochs, run)
         loss = _loss_of(module.to(place), data, validation)
         record = Record(loss, module.state_dict(), on_progress)
-        resumed = _resumable(folder / CHECKPOINT, run)
+        resumed = resumable(folder / CHECKPOINT, run)
         if resumed is None:
             for stale in ("checkpoints", "logs"):
                 shutil.rmtree(folder / stale, ignore_errors=True)

@@ -16,10 +16,10 @@ from pesforge.export.classical_files import write_classical
 
 SPECIES = ("Au", "Cu")
 BOUNDS = {
-    "pair-lj": (1e-6, 1e-5, 1e-7),
-    "pair-morse": (1e-6, 1e-5, 1e-7),
-    "eam": (1e-6, 1e-6, 1e-7),
-    "tersoff": (1e-9, 1e-9, 1e-9),
+    "pair-lj": (1e-10, 1e-7, 1e-9),
+    "pair-morse": (1e-10, 1e-7, 1e-9),
+    "eam": (1e-9, 1e-6, 1e-8),
+    "tersoff": (1e-12, 1e-11, 1e-12),
 }
 """Energy (eV/atom), force (eV/Å), stress (eV/Å³): tables are interpolated, Tersoff is a formula on both sides."""
 
@@ -29,7 +29,7 @@ def alloy() -> Atoms:
     atoms = bulk("Cu", "fcc", a=3.8, cubic=True).repeat((2, 2, 2))
     atoms.symbols[::3] = "Au"
     atoms.set_cell(
-        atoms.cell.array @ (np.eye(3) + [[0, 0, 0], [0.05, 0.01, 0], [-0.03, 0.08, -0.02]]), scale_atoms=True
+        atoms.cell.array @ (np.eye(3) + np.array([[0, 0, 0], [0.05, 0.01, 0], [-0.03, 0.08, -0.02]])), scale_atoms=True
     )
     atoms.rattle(0.12, seed=3)
     return atoms

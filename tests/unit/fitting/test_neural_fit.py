@@ -15,7 +15,7 @@ from pesforge.fitting.heads import NeuralOptions
 from pesforge.fitting.neural import fit_neural
 from pesforge.metrics import errors
 
-SETTINGS = FitSettings(functions_per_species=12, reductions=(0,), cutoff_factors=(1.6,), root_energy_weights=(20.0,))
+SETTINGS = FitSettings(functions=16, reductions=(0,), neighbours=(14.0,), root_energy_weights=(20.0,))
 """So few functions that a linear potential cannot follow the labels."""
 OPTIONS = {"projections": 6, "widths": (8,), "epochs": 60, "folds": 2, "batch_size": 8, "learning_rate": 0.01}
 
