@@ -37,7 +37,8 @@ class FitSettings:
         work: most multiplications for a Gram matrix, rows × functions²; with `functions` given it does not count.
         reductions: sizes of the basis: how much every largest degree is lowered below that of the largest basis.
         log10_alphas: lowest and highest decade of the prior precision.
-        root_energy_weights: weights of energy residuals (eV/atom) before squaring; that of forces (eV/Å) is 1.
+        root_energy_weights: weights of energy residuals (eV/atom) before squaring, the first one to begin with; that of
+            forces (eV/Å) is 1.
         root_stress_weight: weight of stress residuals (eV/Å³) before squaring.
         prior_power: p of the prior scale 1/[rms force column × (1 + degree)^p].
         folds: folds of groups that decide between candidates.
@@ -53,7 +54,7 @@ class FitSettings:
     work: float = 1.3e11
     reductions: tuple[int, ...] = (4, 2, 0)
     log10_alphas: tuple[int, int] = (-8, 2)
-    root_energy_weights: tuple[float, ...] = (320.0, 160.0, 80.0)
+    root_energy_weights: tuple[float, ...] = (320.0, 160.0, 80.0, 40.0, 640.0, 1280.0)
     root_stress_weight: float = 100.0
     prior_power: float = 2.0
     folds: int = 5

@@ -97,10 +97,22 @@ def fit_files(
             metrics["choice"]["text"],
             "",
             *table(rows),
+            *_interval(metrics.get("test_intervals_90")),
             "",
             f"potential: {folder / POTENTIAL} ({metrics['fit_seconds']:.0f} s)",
         ]
     )
+
+
+def _interval(found: Mapping[str, Any] | None) -> list[str]:
+    """A line on how far the errors of the test would move with another draw of test structures."""
+    if found is None:
+        return []
+    energy, force = found["energy_mae_mev_per_atom"], found["force_mae_ev_per_ang"]
+    return [
+        f"test MAE, 90 % of draws of its structures: {energy[0]:.2f} to {energy[1]:.2f} meV/atom, "
+        f"{force[0]:.4f} to {force[1]:.4f} eV/Å"
+    ]
 
 
 def evaluate_files(folder: Path, file: Path, *, keys: LabelKeys, out: Path | None, say: Say) -> str:

@@ -5,19 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
-from pesforge.dataset import check_species, copies_between
-from pesforge.fields import FAMILY, GROUP
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
 from pesforge.fitting.left_out import by_group, potential_of
 from pesforge.fitting.search import Chosen, Say, choose
+from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import by_family, errors
 from pesforge.potentials.model import Model
-from pesforge.provenance import fingerprint, versions
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
 
@@ -63,56 +60,30 @@ def fit(
     """
     started = time.monotonic()
     notes = list(warnings)
-    species = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
-    copies = []
-    if test_frames:
-        check_species(test_frames, species, "test")
-        copies = copies_between(frames, test_frames)
-        if copies:
-            notes.append(
-                f"{len(copies)} of {len(test_frames)} test structures are copies of training structures (first: "
-                f"{copies[0]}); `test_without_copies` leaves them out."
-            )
+    copies = copies_in_test(frames, test_frames, notes)
     chosen = choose(frames, settings, say)
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     potential = potential_of(chosen, factor.fit())
-    cv, method = by_group(chosen, factor)
-    found = {"train": evaluate_frames(potential, frames), "cv": cv}
+    left_out, method = by_group(chosen, factor)
+    found = {"train": evaluate_frames(potential, frames), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-    families = {split: [str(atoms.info[FAMILY]) for atoms in frames] for split in ("train", "cv")}
-    families["test"] = [str(atoms.info[FAMILY]) for atoms in test_frames or ()]
-    metrics: dict[str, Any] = {split: errors(values) for split, values in found.items()}
-    if copies and test_frames and len(copies) < len(test_frames):
-        kept = np.setdiff1d(np.arange(len(test_frames)), copies)
-        metrics["test_without_copies"] = {"n_structures": len(kept), **errors(found["test"].select(kept))}
     without_family = by_family_left_out(chosen)
-    choice = describe_choice(chosen)
-    metrics |= {
-        "by_group": {split: by_family(values, families[split]) for split, values in found.items()},
-        "cv_method": method,
-        "cv_leave_family_out": None
-        if without_family is None
-        else {**errors(without_family), "by_family": by_family(without_family, families["train"])},
-        "n_structures": {split: len(values.n_atoms) for split, values in found.items() if split != "cv"},
-        "n_groups": len({str(atoms.info[GROUP]) for atoms in frames}),
-        "n_functions": potential.basis.n_functions,
-        "choice": choice,
-        "warnings": notes,
-        "fit_seconds": time.monotonic() - started,
-    }
-    metadata = {
-        "data": {
-            "labels": len(frames),
-            "atoms": sum(len(atoms) for atoms in frames),
-            "families": ", ".join(dict.fromkeys(families["train"])),
-        },
-        "method": {key: value for key, value in choice.items() if key not in ("tried", "text", "pareto")},
-        "errors": {f"left out by group: {key}": value for key, value in metrics["cv"].items()},
-        "code": {part: fingerprint(part) for part in CODE},
-        "versions": versions(),
-    }
-    return FitResult(potential, metadata, metrics)
+    metrics = fit_metrics(
+        found,
+        frames,
+        test_frames,
+        copies=copies,
+        parameters=potential.basis.n_functions,
+        choice=describe_choice(chosen),
+        notes=notes,
+        started=started,
+    )
+    metrics["cv_method"] = method
+    if without_family is not None:
+        rows = by_family(without_family, chosen.problem.families)
+        metrics["cv_leave_family_out"] = {**errors(without_family), "by_family": rows}
+    return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 
 def describe_choice(chosen: Chosen) -> dict[str, Any]:

@@ -180,15 +180,28 @@ class _Points:
         return min(few, key=lambda key: self.scores[key])
 
     def climb(self, sizes: Sequence[Size]) -> None:
-        """Score sizes from small to large at the first energy weight, then α around the best one at every weight."""
+        """Score sizes from small to large at the first energy weight; then lighter and heavier ones while they gain."""
         decade = START_DECADE
         for size in sizes:
             decade = self.descend(size, self.settings.root_energy_weights[0], decade)
         size, _, decade = self.best()
+        first = self.settings.root_energy_weights[0]
+        lighter = sorted((w for w in self.settings.root_energy_weights if w < first), reverse=True)
+        heavier = sorted(w for w in self.settings.root_energy_weights if w > first)
+        start = self._around(size, first, decade)
+        for direction in (lighter, heavier):
+            lowest = start
+            for root_energy in direction:
+                found = self._around(size, root_energy, decade)
+                if found > lowest:
+                    break
+                lowest = found
+
+    def _around(self, size: Size, root_energy: float, decade: int) -> float:
+        """The lowest score at one energy weight with the decades of α around a given one."""
         lowest, highest = self.settings.log10_alphas
-        for root_energy in self.settings.root_energy_weights:
-            for other in range(max(decade - AROUND, lowest), min(decade + AROUND, highest) + 1):
-                self.score(size, root_energy, other)
+        decades = range(max(decade - AROUND, lowest), min(decade + AROUND, highest) + 1)
+        return min(self.score(size, root_energy, other) for other in decades)
 
 
 def _sizes(basis: Basis, reductions: Sequence[int]) -> list[Size]:
@@ -242,8 +255,8 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
 
     A small basis and a part of the structures decide the near cutoff. Then Gram matrices of the largest basis at this
     cutoff are formed once; all sizes, α and energy weights are scored with them: sizes from small to large at the first
-    energy weight, α being followed decade by decade from the best one of the size before; then, at the best size, every
-    energy weight with the decades of α around the best one.
+    energy weight, α being followed decade by decade from the best one of the size before; then, at the best size,
+    lighter and heavier energy weights as long as they gain, each with the decades of α around the best one.
 
     Args:
         frames: labelled training structures with groups.

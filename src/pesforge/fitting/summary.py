@@ -10,7 +10,7 @@ from ase import Atoms
 
 from pesforge.dataset import check_species, copies_between
 from pesforge.fields import FAMILY, GROUP
-from pesforge.metrics import Residuals, by_family, errors
+from pesforge.metrics import Residuals, bootstrap_intervals, by_family, errors
 from pesforge.provenance import fingerprint, versions
 from pesforge.representations.arrays import IntArray
 
@@ -59,6 +59,8 @@ def fit_metrics(
         members: indices of the training structures in a split that does not hold all of them.
     """
     metrics: dict[str, Any] = {split: errors(values) for split, values in found.items()}
+    if "test" in found:
+        metrics["test_intervals_90"] = bootstrap_intervals(found["test"], share=0.9, seed=0)
     if copies and test_frames and len(copies) < len(test_frames):
         kept = np.setdiff1d(np.arange(len(test_frames)), copies)
         metrics["test_without_copies"] = {"n_structures": len(kept), **errors(found["test"].select(kept))}
@@ -94,7 +96,9 @@ def fit_metadata(
         judged: split whose errors stand in the model card.
         how: words for how its structures were held out.
     """
-    method = {key: value for key, value in metrics["choice"].items() if key not in ("tried", "text", "history")}
+    method = {
+        key: value for key, value in metrics["choice"].items() if key not in ("tried", "text", "history", "pareto")
+    }
     return {
         "data": {
             "labels": len(frames),
