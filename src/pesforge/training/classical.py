@@ -18,8 +18,8 @@ from pesforge.training.network import Network, Prediction
 
 KEPT_BATCHES = 4
 """Batches that stay joined: a run asks for the same whole training and validation sets in every epoch."""
-VOIGT, TRANSPOSED = [0, 4, 8, 5, 2, 1], [0, 3, 6, 1, 4, 7, 2, 5, 8]
-"""Places of xx, yy, zz, yz, xz, xy among the nine components of a tensor, and of its transposed components."""
+VOIGT = [0, 4, 8, 5, 2, 1]
+"""Places of xx, yy, zz, yz, xz, xy among the nine components of a tensor."""
 INDICES = ("first", "second", "long", "side")
 
 
@@ -51,7 +51,7 @@ class BondBatch(NamedTuple):
     Args:
         bonds: of all structures together.
         vector: (P, 3) bonds in Å.
-        bond_structure: (P,) structure of this batch.
+        bond_counts: (B,) bonds of every structure.
         structure: (n,) structure of this batch.
         n_atoms, inverse_volume: (B,); 0 in place of 1/V where there is no volume.
         counts: (B, Z) atoms per species.
@@ -62,7 +62,7 @@ class BondBatch(NamedTuple):
 
     bonds: Bonds
     vector: Tensor
-    bond_structure: Tensor
+    bond_counts: list[int]
     structure: Tensor
     n_atoms: Tensor
     inverse_volume: Tensor
@@ -123,12 +123,11 @@ class BondData:
     def _batch(self, structures: IntArray) -> BondBatch:
         sizes = self.n_atoms[structures]
         bonds = joined([self.bonds[s] for s in structures])
-        structure = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes))
         return BondBatch(
             bonds=bonds,
             vector=bonds.unit * bonds.distance[:, None],
-            bond_structure=structure[bonds.first],
-            structure=structure,
+            bond_counts=[len(self.bonds[s].first) for s in structures],
+            structure=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
             n_atoms=torch.from_numpy(sizes.astype(np.float64)),
             inverse_volume=torch.from_numpy(self.inverse_volume[structures]),
             counts=torch.from_numpy(self.counts[structures]),
@@ -178,9 +177,9 @@ class ClassicalNetwork(Network):
         zero = pulls.new_zeros(len(batch.structure), 3)
         stress = pulls.new_zeros(size, 6)
         if batch.has_stress.any():
-            products = (pulls[:, :, None] * batch.vector[:, None, :]).reshape(-1, 9)
-            virial = pulls.new_zeros(size, 9).index_add(0, batch.bond_structure, products)
-            symmetric = (virial + virial[:, TRANSPOSED]) / 2.0
+            parts = zip(pulls.split(batch.bond_counts), batch.vector.split(batch.bond_counts), strict=True)
+            virial = torch.stack([pull.T @ vector for pull, vector in parts])
+            symmetric = ((virial + virial.mT) / 2.0).reshape(size, 9)
             stress = symmetric[:, VOIGT] * batch.inverse_volume[:, None]
         return Prediction(
             energy=energies.new_zeros(size).index_add(0, batch.structure, energies),
