@@ -20,6 +20,8 @@ from pesforge.representations.arrays import FloatArray, IntArray
 FOLDS = 3
 ANGLE = 2
 """Cost of an angle over that of a bond."""
+COUNTED_PARAMETERS = 10
+"""A form of fewer parameters is not given more structures."""
 FEWEST = 6
 """Structures of a training at least: fewer energies than that say nothing about the weight of energies."""
 VALIDATION_FOLDS = 10
@@ -193,7 +195,7 @@ class Workshop:
         return Fitted(network.export(zeros), history, len(many), *roots)
 
     def _spread(self, structures: IntArray, most: float) -> IntArray:
-        parameters = sum(value.size for value in self.candidate.starts[0].values())
+        parameters = max(sum(value.size for value in self.candidate.starts[0].values()), COUNTED_PARAMETERS)
         terms = [len(self.data.bonds[s].first) + ANGLE * len(self.data.bonds[s].long) for s in structures]
         sizes = [parameters * count for count in terms]
         return structures[spread([self.families[s] for s in structures], sizes, most, SEED)]

@@ -18,7 +18,8 @@ from pesforge.training.network import Network, Prediction
 
 KEPT_BATCHES = 4
 """Batches that stay joined: a run asks for the same whole training and validation sets in every epoch."""
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+VOIGT = [0, 4, 8, 5, 2, 1]
+"""Places of xx, yy, zz, yz, xz, xy among the nine components of a tensor."""
 INDICES = ("first", "second", "long", "side")
 
 
@@ -49,6 +50,8 @@ class BondBatch(NamedTuple):
 
     Args:
         bonds: of all structures together.
+        vector: (P, 3) bonds in Å.
+        bond_counts: (B,) bonds of every structure.
         structure: (n,) structure of this batch.
         n_atoms, inverse_volume: (B,); 0 in place of 1/V where there is no volume.
         counts: (B, Z) atoms per species.
@@ -58,6 +61,8 @@ class BondBatch(NamedTuple):
     """
 
     bonds: Bonds
+    vector: Tensor
+    bond_counts: list[int]
     structure: Tensor
     n_atoms: Tensor
     inverse_volume: Tensor
@@ -117,8 +122,11 @@ class BondData:
 
     def _batch(self, structures: IntArray) -> BondBatch:
         sizes = self.n_atoms[structures]
+        bonds = joined([self.bonds[s] for s in structures])
         return BondBatch(
-            bonds=joined([self.bonds[s] for s in structures]),
+            bonds=bonds,
+            vector=bonds.unit * bonds.distance[:, None],
+            bond_counts=[len(self.bonds[s].first) for s in structures],
             structure=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
             n_atoms=torch.from_numpy(sizes.astype(np.float64)),
             inverse_volume=torch.from_numpy(self.inverse_volume[structures]),
@@ -169,10 +177,10 @@ class ClassicalNetwork(Network):
         zero = pulls.new_zeros(len(batch.structure), 3)
         stress = pulls.new_zeros(size, 6)
         if batch.has_stress.any():
-            rows, columns = (list(axis) for axis in zip(*VOIGT, strict=True))
-            vectors = bonds.unit * bonds.distance[:, None]
-            virial = (pulls[:, rows] * vectors[:, columns] + pulls[:, columns] * vectors[:, rows]) / 2.0
-            stress = stress.index_add(0, batch.structure[bonds.first], virial) * batch.inverse_volume[:, None]
+            parts = zip(pulls.split(batch.bond_counts), batch.vector.split(batch.bond_counts), strict=True)
+            virial = torch.stack([pull.T @ vector for pull, vector in parts])
+            symmetric = ((virial + virial.mT) / 2.0).reshape(size, 9)
+            stress = symmetric[:, VOIGT] * batch.inverse_volume[:, None]
         return Prediction(
             energy=energies.new_zeros(size).index_add(0, batch.structure, energies),
             forces=zero.index_add(0, bonds.first, pulls) - zero.index_add(0, bonds.second, pulls),
