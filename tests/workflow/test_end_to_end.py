@@ -163,7 +163,7 @@ def test_the_readme_fits_a_file_of_labels(finished):
         give_environment(finished)
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL))
     commands = re.findall(r"^\.venv/bin/pesforge .*$", blocks, re.MULTILINE)
-    assert [command.split()[1] for command in commands] == ["fit", "evaluate"]
+    assert [command.split()[1] for command in commands] == ["fit", "evaluate", "lammps"]
     for name in ("train", "test", "more"):
         shutil.copy(finished.root / "results/tiny/label/labels.extxyz", finished.root / f"{name}.extxyz")
     for command in commands:
