@@ -127,7 +127,7 @@ def test_the_folder_gives_the_test_errors(fitted: Path, files: dict[str, Path]) 
 
 def test_the_test_file_does_not_change_the_potential(fitted: Path, files: dict[str, Path], tmp_path: Path) -> None:
     assert main(command(files["train"], files["other"], tmp_path / "again")) == 0
-    for name in ("model.json", "weights.safetensors", "MODEL_CARD.md"):
+    for name in ("model.json", "weights.safetensors", "posterior.safetensors", "MODEL_CARD.md"):
         assert (tmp_path / "again/potential" / name).read_bytes() == (fitted / "potential" / name).read_bytes()
     again = json.loads((tmp_path / "again/metrics.json").read_text())
     assert again["test"] != json.loads((fitted / "metrics.json").read_text())["test"]
@@ -181,6 +181,40 @@ def test_molecules(tmp_path: Path) -> None:
 
 def force_spread(frames: Sequence[Atoms]) -> float:
     return float(np.sqrt(np.mean(np.concatenate([atoms.get_forces() for atoms in frames]) ** 2)))
+
+
+def test_uncertainty_grows_away_from_the_labels(fitted: Path, files: dict[str, Path]) -> None:
+    potential = load_potential(fitted).potential
+    frames = read_dataset(files["test"]).frames
+    near = [potential.uncertainty(atoms) for atoms in frames]
+    errors_ev = [abs(potential.evaluate(atoms)[0].sum() - atoms.get_potential_energy()) for atoms in frames]
+    sigmas = [found.energy_sigma_ev for found in near]
+    assert 0.2 < np.sqrt(np.mean(np.square(errors_ev) / np.square(sigmas))) < 5
+    far = frames[0].copy()
+    far.set_cell(far.cell.array * 1.15, scale_atoms=True)
+    assert potential.uncertainty(far).energy_sigma_ev > 3 * max(sigmas)
+    assert potential.uncertainty(far).leverage.min() > max(found.leverage.max() for found in near)
+    assert near[0].leverage.shape == (len(frames[0]),)
+
+
+def test_left_out_errors_are_as_large_as_the_posterior_says(files: dict[str, Path]) -> None:
+    """The scale is set so that 68 % of left-out energies lie within one standard deviation of the left-out variance."""
+    frames = read_dataset(files["train"]).frames
+    result = fit(frames, None, FAST)
+    potential = result.potential
+    assert potential.posterior.scale > 0
+    sigma = np.array([potential.uncertainty(atoms).energy_sigma_ev / len(atoms) for atoms in frames])
+    left_out = result.metrics["cv"]["energy_rmse_mev_per_atom"] * 1e-3
+    assert 0.1 * left_out < np.sqrt(np.mean(sigma**2)) < 2 * left_out
+
+
+def test_a_potential_without_posterior_says_so(fitted: Path, files: dict[str, Path]) -> None:
+    potential = replace(load_potential(fitted).potential, posterior=None)
+    with pytest.raises(DataError, match="no posterior"):
+        potential.uncertainty(read_dataset(files["test"]).frames[0])
+    posterior = load_potential(fitted).potential.posterior
+    with pytest.raises(DataError, match="unknowns"):
+        replace(potential, posterior=replace(posterior, whitening=posterior.whitening[1:]))
 
 
 def test_evaluate_writes_what_fit_measured(

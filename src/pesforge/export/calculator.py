@@ -15,6 +15,7 @@ from pesforge.errors import DataError
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
+from pesforge.potentials.posterior import Posterior, Uncertainty
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.compiled import CompiledAce, compile_ace
 from pesforge.representations.evaluator import Evaluator
@@ -37,6 +38,7 @@ class Potential:
         head: h; None for a linear potential.
         matrix: M (K, P); None for a linear potential.
         offset: m (P,); None for a linear potential.
+        posterior: of the coefficients of a linear potential; None: the potential knows nothing of its own error.
 
     Raises:
         DataError: the parts do not fit together.
@@ -49,9 +51,15 @@ class Potential:
     head: NeuralHead | HeadEnsemble | None = None
     matrix: FloatArray | None = None
     offset: FloatArray | None = None
+    posterior: Posterior | None = None
 
     def __post_init__(self) -> None:
         functions = self.basis.n_functions
+        if self.posterior is not None and len(self.posterior.whitening) != functions + len(self.basis.species):
+            raise DataError(
+                f"the posterior is of {len(self.posterior.whitening)} unknowns; {functions} functions and "
+                f"{len(self.basis.species)} energy zeros are needed."
+            )
         if self.coefficients.shape != (functions,):
             raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
         if set(self.zeros) != set(self.basis.species):
@@ -89,9 +97,12 @@ class Potential:
         save_file(arrays, folder / WEIGHTS)
         if self.head is not None:
             self.head.save(folder)
+        if self.posterior is not None:
+            self.posterior.save(folder)
         described = {
             "basis": self.basis.to_dict(),
             "zeros_ev": {key: float(value) for key, value in self.zeros.items()},
+            "posterior": self.posterior is not None,
         }
         return described | ({"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {})
 
@@ -111,6 +122,7 @@ class Potential:
             head=head,
             matrix=tensors.get("matrix"),
             offset=tensors.get("offset"),
+            posterior=Posterior.load(folder) if described.get("posterior") else None,
         )
 
     @property
@@ -151,6 +163,18 @@ class Potential:
             return energies, slopes
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
+
+    def uncertainty(self, atoms: Atoms) -> Uncertainty:
+        """What a linear potential says about its own error on a structure.
+
+        Raises:
+            DataError: the potential has no posterior, an element has no parameters, or atoms coincide.
+        """
+        if self.posterior is None:
+            raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
+        species = self.basis.species_index(atoms)
+        own = np.eye(len(self.basis.species))[species]
+        return self.posterior.of(np.concatenate([self.basis.invariants(atoms), own], axis=1))
 
     def compiled(self) -> CompiledAce:
         """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 
 from pesforge.fitting.candidates import FitSettings
@@ -15,6 +16,7 @@ from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import by_family, errors
 from pesforge.potentials.model import Model
+from pesforge.potentials.posterior import posterior_of
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
 
@@ -63,8 +65,9 @@ def fit(
     copies = copies_in_test(frames, test_frames, notes)
     chosen = choose(frames, settings, say)
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
-    potential = potential_of(chosen, factor.fit())
     left_out, method = by_group(chosen, factor)
+    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
+    potential = potential_of(chosen, factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
     found = {"train": evaluate_frames(potential, frames), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)

@@ -12,6 +12,7 @@ from pesforge.folds import group_members
 from pesforge.metrics import Residuals
 from pesforge.potentials.linear import residuals
 from pesforge.potentials.normal import Factor, LinearFit
+from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import IntArray
 from pesforge.representations.design import assemble
 
@@ -19,11 +20,11 @@ EXACT_WORK = 1.5e11
 """Most multiplications, force components × functions², that leave-one-group-out may take."""
 
 
-def potential_of(chosen: Chosen, fit: LinearFit) -> Potential:
+def potential_of(chosen: Chosen, fit: LinearFit, posterior: Posterior | None = None) -> Potential:
     """The potential of a fit of the chosen functions."""
     basis, mask = chosen.basis, chosen.mask
     zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
-    return Potential("ace-linear", basis, fit.coefficients[mask], zeros)
+    return Potential("ace-linear", basis, fit.coefficients[mask], zeros, posterior=posterior)
 
 
 def by_group(chosen: Chosen, factor: Factor) -> tuple[Residuals, str]:
