@@ -21,6 +21,8 @@ MANY_LABELS = 10
 LARGE_GROUP = 20
 """Structures per value above which a label names families, however many values there are."""
 SHORTEST_ANG = 0.3
+SEARCH_ANG = 2.0
+"""Reach of the search for atoms that are too close: shorter ones divide the cell into needlessly many boxes."""
 LARGE_STRESS = 10.0
 LARGE_FORCE = 100.0
 NET_FORCE_SHARE = 0.1
@@ -104,15 +106,15 @@ def _check_geometry(atoms: Atoms, where: str) -> None:
     periodic = atoms.cell.array[atoms.pbc]
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DataError(f'{where}: is periodic, but its cell has no volume. Add the cell, or write pbc="F F F".')
-    finder = NeighborList(cutoff=SHORTEST_ANG, full_list=False, n_threads=1)
+    finder = NeighborList(cutoff=SEARCH_ANG, full_list=False, n_threads=1)
     first, second, distance = finder.compute(
         points=atoms.positions,
         box=atoms.cell.array,
         periodic=[bool(flag) for flag in atoms.pbc],
         quantities="ijd",
     )
-    if len(distance):
-        worst = int(distance.argmin())
+    worst = int(distance.argmin()) if len(distance) else -1
+    if worst >= 0 and distance[worst] < SHORTEST_ANG:
         raise DataError(
             f"{where}: atoms {first[worst]} and {second[worst]} are {distance[worst]:.3f} Å apart, less than "
             f"{SHORTEST_ANG} Å. Repair or drop the structure."
