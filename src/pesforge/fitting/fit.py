@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from pesforge.errors import DataError
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
@@ -71,7 +72,11 @@ def fit(
     found = {"train": evaluate_frames(potential, frames), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-    without_family = by_family_left_out(chosen)
+    without_family = None
+    try:
+        without_family = by_family_left_out(chosen)
+    except DataError as error:
+        notes.append(f"errors without a whole family are not given: {error}")
     metrics = fit_metrics(
         found,
         frames,

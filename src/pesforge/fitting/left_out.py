@@ -1,9 +1,10 @@
 """Errors of structures that the chosen potential has not seen: by group, exactly where affordable, and by family."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from pesforge.errors import DataError
 from pesforge.export import Potential
 from pesforge.fields import GROUP
 from pesforge.fitting.evaluation import evaluate_frames
@@ -14,7 +15,7 @@ from pesforge.potentials.linear import residuals
 from pesforge.potentials.normal import Factor, LinearFit
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import IntArray
-from pesforge.representations.design import assemble
+from pesforge.representations.design import Rows, assemble
 
 EXACT_WORK = 1.5e11
 """Most multiplications, force components × functions², that leave-one-group-out may take."""
@@ -30,8 +31,8 @@ def potential_of(chosen: Chosen, fit: LinearFit, posterior: Posterior | None = N
 def by_group(chosen: Chosen, factor: Factor) -> tuple[Residuals, str]:
     """Residuals of every structure without its group, and how they were found.
 
-    Exact from one factorisation while rows are in memory and the work is bearable; else one fit per fold of groups, the
-    folds that chose the potential.
+    Exact from one factorisation while rows are in memory, the work is bearable and the numbers are precise enough; else
+    one fit per fold of groups, the folds that chose the potential.
 
     Args:
         chosen: the choice.
@@ -39,19 +40,31 @@ def by_group(chosen: Chosen, factor: Factor) -> tuple[Residuals, str]:
     """
     problem = chosen.problem
     work = 3.0 * problem.n_atoms.sum() * float(chosen.mask.sum()) ** 2
-    if problem.kept is None or work > EXACT_WORK:
-        return _refitted(chosen, enumerate(problem.folds)), f"groups left out in {len(problem.folds)} folds"
+    reason = "" if problem.kept is not None and work <= EXACT_WORK else "leaving out each is too much work"
+    if problem.kept is not None and not reason:
+        try:
+            return _exact(chosen, factor, problem.kept), "every group left out, exact"
+        except DataError:
+            reason = "leaving out each exactly is beyond the precision of the numbers"
+    return _refitted(chosen, enumerate(problem.folds)), f"groups left out in {len(problem.folds)} folds; {reason}"
+
+
+def _exact(chosen: Chosen, factor: Factor, rows: Sequence[Rows]) -> Residuals:
     parts, order = [], []
-    for members in group_members([str(atoms.info[GROUP]) for atoms in problem.frames]).values():
-        frames = [problem.frames[s] for s in members]
-        block = assemble(frames, problem.basis, [problem.kept[s] for s in members])
+    for members in group_members([str(atoms.info[GROUP]) for atoms in chosen.problem.frames]).values():
+        frames = [chosen.problem.frames[s] for s in members]
+        block = assemble(frames, chosen.problem.basis, [rows[s] for s in members])
         parts.append(residuals(block, factor.fit(factor.without(block))))
         order.append(members)
-    return _ordered(parts, order), "every group left out, exact"
+    return _ordered(parts, order)
 
 
 def by_family(chosen: Chosen) -> Residuals | None:
-    """Residuals of every structure without its whole family; None where there is but one."""
+    """Residuals of every structure without its whole family; None where there is but one family.
+
+    Raises:
+        DataError: the fit without a family is beyond the precision of the numbers.
+    """
     families = np.array(chosen.problem.families)
     if not chosen.problem.family_sums:
         return None

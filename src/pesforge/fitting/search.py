@@ -179,6 +179,23 @@ class _Points:
         few = [key for key in self.scores if self.n_functions(key[0]) == fewest]
         return min(few, key=lambda key: self.scores[key])
 
+    def best_that_holds(self) -> Key:
+        """The best point whose normal equations of all structures can be factorised as well as those of the folds.
+
+        Raises:
+            DataError: there is none.
+        """
+        while np.isfinite(min(self.scores.values())):
+            key = self.best()
+            size, root_energy, decade = key
+            try:
+                self.problem.factorise(self.weights(root_energy), 10.0**decade, size.mask(self.problem.basis))
+            except DataError:
+                self.scores[key] = np.inf
+            else:
+                return key
+        raise DataError("no candidate could be fitted: the structures carry too little information. Add structures.")
+
     def climb(self, sizes: Sequence[Size]) -> None:
         """Score sizes from small to large at the first energy weight; then lighter and heavier ones while they gain."""
         decade = START_DECADE
@@ -288,10 +305,8 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
     )
     points = _Points(problem, settings, say)
     points.climb(_sizes(basis, settings.reductions))
-    size, root_energy, decade = points.best()
+    size, root_energy, decade = points.best_that_holds()
     score = points.scores[size, root_energy, decade]
-    if not np.isfinite(score):
-        raise DataError("no candidate could be fitted: the structures carry too little information. Add structures.")
     return Chosen(problem, size, points.weights(root_energy), 10.0**decade, score, tuple(points.rows), limit)
 
 

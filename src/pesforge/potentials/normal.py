@@ -87,7 +87,7 @@ def cholesky_factor(matrix: FloatArray, alpha: float) -> FloatArray:
     except np.linalg.LinAlgError as error:
         raise DataError(
             f"the normal matrix of the linear fit is not positive definite at alpha = {alpha:g}. "
-            "Raise the smallest value of `crossvalidate.alphas`."
+            "Raise the smallest value of alpha (`crossvalidate.alphas` of a study)."
         ) from error
     return lower
 
