@@ -7,6 +7,7 @@ were left out are vᵀ G v - 2 vᵀ b + yᵀ y.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -59,6 +60,21 @@ class Sums:
             self.gram *= scale
             self.right *= scale
         return self
+
+
+class Equations(NamedTuple):
+    """Normal matrix (P, P) and right side (P,): of energies without their weight, and of the other labels with it."""
+
+    energy_normal: FloatArray
+    energy_right: FloatArray
+    normal: FloatArray
+    right: FloatArray
+
+    def weighted(self, energy_weight: float) -> tuple[FloatArray, FloatArray]:
+        """Both together, in arrays of their own."""
+        whole = energy_weight * self.energy_normal
+        whole += self.normal
+        return whole, energy_weight * self.energy_right + self.right
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ class GramProblem:
             self.fold[members] = number
         self.families = [str(atoms.info.get(names.FAMILY, "")) for atoms in frames]
         self.kept: list[Rows] | None = None
-        self._last: tuple[tuple[Weights, bytes], list[tuple[FloatArray, FloatArray]]] | None = None
+        self._last: tuple[tuple[float, float, bytes], list[Equations], Equations] | None = None
         if size * 8.0 * (3 * self.n_atoms.sum() + 7 * len(frames)) <= keep_bytes:
             self.kept = [(np.empty(0), np.empty(0), np.empty(0))] * len(frames)
         self._energy_rows = np.empty((len(frames), size))
@@ -193,31 +209,42 @@ class GramProblem:
             raise DataError(f"the mask of functions must have length {self.basis.n_functions} and select at least one.")
         return np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
 
-    def _part(
-        self, weights: Weights, chosen: IntArray, pair: tuple[Sums, Sums], structures: IntArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Weighted normal matrix and right side of some structures, with the sums of their forces and stresses."""
+    def _part(self, weights: Weights, chosen: IntArray, pair: tuple[Sums, Sums], structures: IntArray) -> Equations:
+        """Normal equations of some structures."""
         functions = chosen[: -len(self.baseline)]
-        n, block = len(functions), np.ix_(functions, functions)
-        rows = self.energy_rows[np.ix_(structures, chosen)]
-        normal = weights.energy * (rows.T @ rows)
-        right = weights.energy * (self.y_energy[structures] @ rows)
+        n, size = len(functions), len(chosen)
+        every = n == self.basis.n_functions
+        rows = self.energy_rows[structures] if every else self.energy_rows[np.ix_(structures, chosen)]
+        normal, right = np.zeros((size, size)), np.zeros(size)
         for weight, sums in zip((weights.force, weights.stress), pair, strict=True):
             if weight and sums.rows:
-                normal[:n, :n] += weight * sums.gram[block]
+                block = sums.gram if every else sums.gram[np.ix_(functions, functions)]
+                normal[:n, :n] += block if weight == 1.0 else weight * block
                 right[:n] += weight * sums.right[functions]
-        return normal, right
+        return Equations(rows.T @ rows, self.y_energy[structures] @ rows, normal, right)
 
-    def _parts(self, weights: Weights, mask: BoolArray, chosen: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        """Weighted normal equations of every fold; those of the last weights and functions are kept."""
-        key = (weights, mask.tobytes())
+    def _parts(self, weights: Weights, mask: BoolArray, chosen: IntArray) -> tuple[list[Equations], Equations]:
+        """Normal equations of every fold, and of all folds together.
+
+        Those of the last functions and weights of forces and stresses are kept: the energy weight is free.
+        """
+        key = (weights.force, weights.stress, mask.tobytes())
         if self._last is None or self._last[0] != key:
+            self._last = None
             found = [
                 self._part(weights, chosen, pair, members)
                 for pair, members in zip(self.fold_sums, self.folds, strict=True)
             ]
-            self._last = key, found
-        return self._last[1]
+            total = Equations(*(np.zeros_like(array) for array in found[0]))
+            for part in found:
+                for whole, array in zip(total, part, strict=True):
+                    whole += array
+            self._last = key, found, total
+        return self._last[1], self._last[2]
+
+    def _family(self, weights: Weights, chosen: IntArray, name: str) -> Equations:
+        members = np.flatnonzero(np.array(self.families) == name)
+        return self._part(weights, chosen, self.family_sums[name], members)
 
     def held_out(self, weights: Weights, alpha: float, mask: BoolArray) -> HeldOut:
         """Residuals of every structure by the fit to the other folds.
@@ -232,14 +259,14 @@ class GramProblem:
         """
         chosen = self._columns(mask)
         functions = chosen[: -len(self.baseline)]
-        parts = [
-            self._part(weights, chosen, pair, members) for pair, members in zip(self.fold_sums, self.folds, strict=True)
-        ]
-        normal, right = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
+        parts, total = self._parts(weights, mask, chosen)
+        normal, right = total.weighted(weights.energy)
         energy, squares, rows = np.empty(len(self.frames)), np.zeros(2), np.zeros(2)
         whole = np.zeros(self.basis.n_functions)
-        for (fold_normal, fold_right), pair, members in zip(parts, self.fold_sums, self.folds, strict=True):
-            vector = _solved(normal - fold_normal, right - fold_right, alpha)
+        for part, pair, members in zip(parts, self.fold_sums, self.folds, strict=True):
+            fold_normal, fold_right = part.weighted(weights.energy)
+            np.subtract(normal, fold_normal, out=fold_normal)
+            vector = _solved(fold_normal, right - fold_right, alpha)
             energy[members] = self.energy_rows[np.ix_(members, chosen)] @ vector - self.y_energy[members]
             whole[functions] = vector[: len(functions)]
             for kind, sums in enumerate(pair):
@@ -262,16 +289,12 @@ class GramProblem:
             DataError: the normal matrix is not positive definite.
         """
         chosen = self._columns(mask)
-        parts = [
-            self._part(weights, chosen, pair, members) for pair, members in zip(self.fold_sums, self.folds, strict=True)
-        ]
-        normal, right = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
-        if isinstance(without, str):
-            members = np.flatnonzero(np.array(self.families) == without)
-            taken = self._part(weights, chosen, self.family_sums[without], members)
-            normal, right = normal - taken[0], right - taken[1]
-        elif without is not None:
-            normal, right = normal - parts[without][0], right - parts[without][1]
+        parts, total = self._parts(weights, mask, chosen)
+        normal, right = total.weighted(weights.energy)
+        if without is not None:
+            part = parts[without] if isinstance(without, int) else self._family(weights, chosen, without)
+            taken, taken_right = part.weighted(weights.energy)
+            normal, right = normal - taken, right - taken_right
         normal[np.diag_indices_from(normal)] += alpha
         lower = cholesky_factor(normal, alpha)
         squares = weights.energy * float(self.y_energy @ self.y_energy)

@@ -133,7 +133,7 @@ class AceBasis:
         """Number K of columns: functions per species of the centre, times the number of species."""
         return len(self.functions) * len(self.species)
 
-    @property
+    @cached_property
     def n_radial(self) -> int:
         """Number N of radial functions of a species channel."""
         return 1 + max(channel.radial for function in self.functions for channel in function.channels)
