@@ -221,11 +221,11 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
                 above = {"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7, "color": svg.SERIES[number]}
                 axes.annotate(str(row["functions"]), (x, y), **above)
         axes.set(xlabel="CPU time from files to fit (s, one core)", ylabel=label)
-        axes.margins(0.12)
+        axes.margins(0.18, 0.12)
         for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
             svg.log_axis(axes, which)
             axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=10))
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title, fontsize=9)
     return figure
 
