@@ -119,7 +119,7 @@ ENCLOSED = 0.98
 
 
 def spread_over(frames: Sequence[Atoms], atoms: int) -> list[int]:
-    """Indices of structures spread evenly over the families and the file, with at most about so many atoms."""
+    """Indices of structures spread evenly over the file, with about so many atoms at most."""
     total = sum(len(frame) for frame in frames)
     step = max(total / atoms, 1.0)
     chosen = np.unique(np.floor(np.arange(0, len(frames), step)).astype(np.int64))

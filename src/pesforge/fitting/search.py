@@ -1,7 +1,7 @@
 """Choice of cutoff, basis, regularisation and energy weight by groups left out of the training data alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,7 +148,15 @@ class _Points:
         rms = 1e3 * float(np.sqrt(np.mean(found.energy**2)))
         score = _score(energy, rms, force)
         self.scores[key] = score
-        self.rows.append({**row, "score": score, "energy_mae_mev_per_atom": energy, "force_rmse_ev_per_ang": force})
+        self.rows.append(
+            {
+                **row,
+                "score": score,
+                "energy_mae_mev_per_atom": energy,
+                "energy_rmse_mev_per_atom": rms,
+                "force_rmse_ev_per_ang": force,
+            }
+        )
         self.say(
             f"cutoff {' and '.join(f'{cutoff:g}' for cutoff in reach)} Å, {mask.sum()} functions, w_E {root_energy:g}, "
             f"alpha 1e{decade}: {energy:.2f} meV/atom (MAE), {force:.4f} eV/Å (RMSE) left out"
@@ -258,8 +266,8 @@ def _near_cutoff(frames: Sequence[Atoms], family: Family, most: int, settings: F
 
 def _largest(family: Family, cutoff: float, most: int) -> tuple[AceBasis, ...]:
     """Near and far part of at most so many functions in all; the near part alone where there is no room for both."""
-    near = Family(**{**vars(family), "cutoff_ang": cutoff})
-    far = Family(**{**vars(family), "cutoff_ang": round(REACH * cutoff, 2), "steps": FAR_STEPS, "l_max": FAR_L_MAX})
+    near = family.reaching(cutoff)
+    far = replace(family, cutoff_ang=round(REACH * cutoff, 2), steps=FAR_STEPS, l_max=FAR_L_MAX)
     try:
         second = far.largest(int(FAR_SHARE * most))
         return near.largest(most - second.n_functions), second

@@ -15,7 +15,7 @@ from ase import Atoms
 
 from pesforge import fields as names
 from pesforge.errors import DataError
-from pesforge.potentials.linear import SPREAD_FLOOR, ZERO_SCALE
+from pesforge.potentials.linear import prior_scale
 from pesforge.potentials.normal import Factor, Weights, cholesky_factor
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.design import Progress, Rows, rows_of
@@ -136,17 +136,17 @@ class GramProblem:
         self._last: tuple[tuple[float, float, bytes], list[Equations], Equations] | None = None
         if size * 8.0 * (3 * self.n_atoms.sum() + 7 * len(frames)) <= keep_bytes:
             self.kept = [(np.empty(0), np.empty(0), np.empty(0))] * len(frames)
-        self._energy_rows = np.empty((len(frames), size))
+        energy_rows = np.empty((len(frames), size))
         self._counts = np.zeros((len(frames), n_species))
         y_energy = np.empty(len(frames))
         distinct = list(dict.fromkeys(self.families))
         by_family = len(distinct) > 1
         self.fold_sums = [(Sums.zero(size), Sums.zero(size)) for _ in folds]
         self.family_sums = {name: (Sums.zero(size), Sums.zero(size)) for name in distinct} if by_family else {}
-        self._stream(y_energy, progress)
+        self._stream(energy_rows, y_energy, progress)
         share = self._counts / self.n_atoms[:, None]
         self.baseline: FloatArray = scipy.linalg.lstsq(share, y_energy / self.n_atoms)[0]
-        self._finish(share, y_energy / self.n_atoms - share @ self.baseline, prior_power)
+        self._finish(energy_rows, share, y_energy / self.n_atoms - share @ self.baseline, prior_power)
 
     def _active(self, present: tuple[int, ...]) -> IntArray | slice:
         """Columns of the centres' species that are present."""
@@ -159,7 +159,7 @@ class GramProblem:
             start += part.n_functions
         return np.concatenate(columns)
 
-    def _stream(self, y_energy: FloatArray, progress: Progress | None) -> None:
+    def _stream(self, energy_rows: FloatArray, y_energy: FloatArray, progress: Progress | None) -> None:
         species = [tuple(np.unique(self.basis.species_index(atoms)).tolist()) for atoms in self.frames]
         keys = [(int(self.fold[s]), self.families[s], species[s]) for s in range(len(self.frames))]
         force, stress = _Buffer(), _Buffer()
@@ -169,7 +169,7 @@ class GramProblem:
             energy, forces, tensor = _labels(atoms)
             if self.kept is not None:
                 self.kept[s] = rows
-            self._energy_rows[s], y_energy[s] = rows[0], energy
+            energy_rows[s], y_energy[s] = rows[0], energy
             self._counts[s] = np.bincount(self.basis.species_index(atoms), minlength=self._counts.shape[1])
             force.append(rows[1][:, columns], forces)
             if tensor is not None and np.isfinite(rows[2]).all():
@@ -186,23 +186,15 @@ class GramProblem:
             if progress is not None:
                 progress(place + 1, len(order))
 
-    def _finish(self, share: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
+    def _finish(self, energy_rows: FloatArray, share: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
         squares = np.sum([np.diag(force.gram) for force, _ in self.fold_sums], axis=0)
         rms = np.sqrt(squares / sum(force.rows for force, _ in self.fold_sums))
-        if not rms.max() > 0:
-            raise DataError(
-                "no basis function changes with the positions: add displaced structures or raise the cutoff."
-            )
-        informative = rms > SPREAD_FLOOR * rms.max()
-        damping = (1.0 + self.basis.degree) ** prior_power
-        functions = np.divide(1.0, rms * damping, out=np.zeros_like(rms), where=informative)
-        self.scale: FloatArray = np.append(functions, np.full(len(self.baseline), ZERO_SCALE))
-        self.energy_rows: FloatArray = np.hstack([self._energy_rows / self.n_atoms[:, None], share]) * self.scale
+        self.scale: FloatArray = prior_scale(rms, self.basis.degree, prior_power, len(self.baseline))
+        self.energy_rows: FloatArray = np.hstack([energy_rows / self.n_atoms[:, None], share]) * self.scale
         self.y_energy = y_energy
         for pair in (*self.fold_sums, *self.family_sums.values()):
             for sums in pair:
-                sums.scaled(functions)
-        self.has_stress = any(stress.rows for _, stress in self.fold_sums)
+                sums.scaled(self.scale[: self.basis.n_functions])
 
     def _columns(self, mask: BoolArray) -> IntArray:
         if mask.shape != (self.basis.n_functions,) or not mask.any():

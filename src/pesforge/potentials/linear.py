@@ -105,6 +105,26 @@ def _check(design: Design) -> None:
         )
 
 
+def prior_scale(force_rms: FloatArray, degree: FloatArray, power: float, n_species: int) -> FloatArray:
+    """Prior scales (K + Z,): 1/[rms force column × (1 + degree)^p], 0 where the column vanishes; then the energy zeros.
+
+    Args:
+        force_rms: (K,) rms of every force column in 1/Å.
+        degree: (K,) degrees of the functions.
+        power: p.
+        n_species: number Z of energy zeros.
+
+    Raises:
+        DataError: no function has any force.
+    """
+    if not force_rms.max() > 0:
+        raise DataError("no basis function changes with the positions: add displaced structures or raise the cutoff.")
+    informative = force_rms > SPREAD_FLOOR * force_rms.max()
+    damping = (1.0 + degree) ** power
+    functions = np.divide(1.0, force_rms * damping, out=np.zeros_like(force_rms), where=informative)
+    return np.append(functions, np.full(n_species, ZERO_SCALE))
+
+
 class LinearProblem:
     """Normal equations of a labelled design, ready for any weights, α and subset of functions.
 
@@ -126,14 +146,7 @@ class LinearProblem:
         share = design.counts / design.n_atoms[:, None]
         self.baseline: FloatArray = scipy.linalg.lstsq(share, design.y_energy / design.n_atoms)[0]
         force_rms = np.sqrt(np.mean(design.forces**2, axis=0))
-        if not force_rms.max() > 0:
-            raise DataError(
-                "no basis function changes with the positions: add displaced structures or raise the cutoff."
-            )
-        informative = force_rms > SPREAD_FLOOR * force_rms.max()
-        damping = (1.0 + design.degree) ** prior_power
-        functions = np.divide(1.0, force_rms * damping, out=np.zeros_like(force_rms), where=informative)
-        self.scale: FloatArray = np.append(functions, np.full(len(self.baseline), ZERO_SCALE))
+        self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, len(self.baseline))
         self._gram: dict[str, FloatArray] = {}
         self._right: dict[str, FloatArray] = {}
         self._squares: dict[str, float] = {}
