@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +16,7 @@ from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
 from pesforge.potentials.posterior import Posterior, Uncertainty
+from pesforge.potentials.quadratic_head import QuadraticHead
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.compiled import CompiledAce, compile_ace
 from pesforge.representations.evaluator import Evaluator
@@ -23,22 +24,24 @@ from pesforge.representations.pair_list import PairList
 from pesforge.representations.stacked import Basis, basis_from_dict
 
 WEIGHTS = "weights.safetensors"
-Kind = Literal["ace-linear", "ace-neural"]
+Kind = Literal["ace-linear", "ace-neural", "ace-quadratic"]
+Head = NeuralHead | HeadEnsemble | QuadraticHead
 
 
 @dataclass(frozen=True)
 class Potential:
-    """E = Σ_i [ μ_{z_i} + c·B(i) + h(B(i) M − m) ], the last term for the kind `ace-neural` alone.
+    """E = Σ_i [ μ_{z_i} + c·B(i) + h(B(i) M − m) ], the last term not for the kind `ace-linear`.
 
     Attributes:
-        kind: `ace-linear` or `ace-neural`.
+        kind: `ace-linear`, `ace-neural` or `ace-quadratic`.
         basis: K invariants per atom.
         coefficients: c (K,) in eV.
         zeros: μ per chemical symbol in eV, of the whole potential: `head.zeros` is not added to it.
         head: h; None for a linear potential.
         matrix: M (K, P); None for a linear potential.
         offset: m (P,); None for a linear potential.
-        posterior: of the coefficients of a linear potential; None: the potential knows nothing of its own error.
+        posterior: of the coefficients, those of a quadratic head included; None: the potential knows nothing of its
+            own error.
 
     Raises:
         DataError: the parts do not fit together.
@@ -48,18 +51,14 @@ class Potential:
     basis: Basis
     coefficients: FloatArray
     zeros: Mapping[str, float]
-    head: NeuralHead | HeadEnsemble | None = None
+    head: Head | None = None
     matrix: FloatArray | None = None
     offset: FloatArray | None = None
     posterior: Posterior | None = None
 
     def __post_init__(self) -> None:
         functions = self.basis.n_functions
-        if self.posterior is not None and len(self.posterior.whitening) != functions + len(self.basis.species):
-            raise DataError(
-                f"the posterior is of {len(self.posterior.whitening)} unknowns; {functions} functions and "
-                f"{len(self.basis.species)} energy zeros are needed."
-            )
+        self._check_posterior()
         if self.coefficients.shape != (functions,):
             raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
         if set(self.zeros) != set(self.basis.species):
@@ -68,9 +67,11 @@ class Potential:
         if self.kind == "ace-linear":
             if any(part is not None for part in parts):
                 raise DataError("a linear potential has no head, matrix or offset.")
-        elif self.kind == "ace-neural":
+        elif self.kind in ("ace-neural", "ace-quadratic"):
             if self.head is None or self.matrix is None or self.offset is None:
-                raise DataError("a neural potential needs a head, a matrix and an offset.")
+                raise DataError(f"a potential of the kind {self.kind} needs a head, a matrix and an offset.")
+            if isinstance(self.head, QuadraticHead) != (self.kind == "ace-quadratic"):
+                raise DataError(f"a {type(self.head).__name__} does not belong to the kind {self.kind}.")
             inputs = self.head.n_inputs
             if self.matrix.shape != (functions, inputs) or self.offset.shape != (inputs,):
                 raise DataError(
@@ -78,7 +79,18 @@ class Potential:
                     f"the {inputs} inputs of the head."
                 )
         else:
-            raise DataError(f"kind {self.kind!r} is not known; it is ace-linear or ace-neural.")
+            raise DataError(f"kind {self.kind!r} is not known; it is one of {', '.join(get_args(Kind))}.")
+
+    def _check_posterior(self) -> None:
+        if self.posterior is None:
+            return
+        products = self.head.n_products if isinstance(self.head, QuadraticHead) else 0
+        functions, species = self.basis.n_functions, len(self.basis.species)
+        if len(self.posterior.whitening) != functions + products + species:
+            raise DataError(
+                f"the posterior is of {len(self.posterior.whitening)} unknowns; {functions} functions, {products} "
+                f"products and {species} energy zeros are needed."
+            )
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -88,6 +100,8 @@ class Potential:
     def facts(self) -> Mapping[str, Any]:
         """Plain values that head the model card."""
         heads = {"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {}
+        if isinstance(self.head, QuadraticHead):
+            heads = {"projections": self.head.n_inputs}
         return {**heads, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
 
     def write(self, folder: Path) -> Mapping[str, Any]:
@@ -110,7 +124,9 @@ class Potential:
     def read(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """The potential that `write` stored, from its files and from the values that it returned."""
         tensors = load_file(folder / WEIGHTS)
-        head: NeuralHead | HeadEnsemble | None = None
+        head: Head | None = None
+        if described["kind"] == "ace-quadratic":
+            head = QuadraticHead.load(folder)
         if described["kind"] == "ace-neural":
             several = "heads" in described
             head = HeadEnsemble.load(folder, int(described["heads"])) if several else NeuralHead.load(folder)
@@ -165,7 +181,7 @@ class Potential:
         return energies + correction, slopes + gradient @ self.matrix.T
 
     def uncertainty(self, atoms: Atoms) -> Uncertainty:
-        """What a linear potential says about its own error on a structure.
+        """What a potential with closed-form coefficients says about its own error on a structure.
 
         Raises:
             DataError: the potential has no posterior, an element has no parameters, or atoms coincide.
@@ -173,8 +189,11 @@ class Potential:
         if self.posterior is None:
             raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
         species = self.basis.species_index(atoms)
-        own = np.eye(len(self.basis.species))[species]
-        return self.posterior.of(np.concatenate([self.basis.invariants(atoms), own], axis=1))
+        invariants, own = self.basis.invariants(atoms), np.eye(len(self.basis.species))[species]
+        rows = [invariants, own]
+        if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
+            rows.insert(1, self.head.products(invariants @ self.matrix - self.offset))
+        return self.posterior.of(np.concatenate(rows, axis=1))
 
     def compiled(self) -> CompiledAce:
         """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""

@@ -9,13 +9,15 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.export import Potential
+from pesforge.fields import FAMILY
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
-from pesforge.fitting.left_out import by_group, potential_of
+from pesforge.fitting.left_out import by_group
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
-from pesforge.metrics import by_family, errors
+from pesforge.metrics import Residuals, by_family, errors
 from pesforge.potentials.model import Model
 from pesforge.potentials.posterior import posterior_of
 
@@ -35,6 +37,52 @@ class FitResult:
     potential: Model
     metadata: dict[str, Any]
     metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The potential of a choice, and what it predicts for structures that it has not seen.
+
+    Args:
+        potential: fitted to all training structures.
+        left_out: residuals of every structure without its group.
+        method: how they were found.
+        without_family: residuals of every structure without its family; None: not given.
+        notes: what is odd.
+    """
+
+    potential: Potential
+    left_out: Residuals
+    method: str
+    without_family: Residuals | None
+    notes: tuple[str, ...]
+
+    def metrics(self, frames: Sequence[Atoms]) -> dict[str, Any]:
+        """What the metrics hold besides errors in training, left out by group, and in the test."""
+        metrics: dict[str, Any] = {"cv_method": self.method}
+        if self.without_family is not None:
+            rows = by_family(self.without_family, [str(atoms.info[FAMILY]) for atoms in frames])
+            metrics["cv_leave_family_out"] = {**errors(self.without_family), "by_family": rows}
+        return metrics
+
+
+def solve(chosen: Chosen) -> Solved:
+    """The potential of a choice with its left-out errors.
+
+    Raises:
+        DataError: the normal equations cannot be factorised.
+    """
+    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
+    left_out, method = by_group(chosen, factor)
+    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
+    potential = chosen.potential(factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
+    without_family: Residuals | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        without_family = by_family_left_out(chosen)
+    except DataError as error:
+        notes = (f"errors without a whole family are not given: {error}",)
+    return Solved(potential, left_out, method, without_family, notes)
 
 
 def _quiet(_: str) -> None:
@@ -65,18 +113,12 @@ def fit(
     notes = list(warnings)
     copies = copies_in_test(frames, test_frames, notes)
     chosen = choose(frames, settings, say)
-    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
-    left_out, method = by_group(chosen, factor)
-    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
-    potential = potential_of(chosen, factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
-    found = {"train": evaluate_frames(potential, frames), "cv": left_out}
+    solved = solve(chosen)
+    potential = solved.potential
+    found = {"train": evaluate_frames(potential, frames), "cv": solved.left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-    without_family = None
-    try:
-        without_family = by_family_left_out(chosen)
-    except DataError as error:
-        notes.append(f"errors without a whole family are not given: {error}")
+    notes += solved.notes
     metrics = fit_metrics(
         found,
         frames,
@@ -87,10 +129,7 @@ def fit(
         notes=notes,
         started=started,
     )
-    metrics["cv_method"] = method
-    if without_family is not None:
-        rows = by_family(without_family, chosen.problem.families)
-        metrics["cv_leave_family_out"] = {**errors(without_family), "by_family": rows}
+    metrics |= solved.metrics(frames)
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 

@@ -14,7 +14,7 @@ from pesforge.representations.archive import load_arrays, save_arrays
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from pesforge.representations.stacked import Basis
+    from pesforge.representations.columns import Columns
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished structures and the number of all structures."""
@@ -148,7 +148,7 @@ Rows = tuple[FloatArray, FloatArray, FloatArray]
 """Rows of one structure: energy (K,), forces (3n, K), stress (6, K)."""
 
 
-def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None = None) -> Design:
+def describe(frames: Sequence[Atoms], basis: "Columns", progress: Progress | None = None) -> Design:
     """The design matrix of structures with their labels.
 
     A structure without an id gets its position in the sequence, one without a group forms a group of its own.
@@ -171,7 +171,7 @@ def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None 
     return assemble(frames, basis, rows())
 
 
-def rows_of(atoms: Atoms, basis: "Basis", name: str) -> Rows:
+def rows_of(atoms: Atoms, basis: "Columns", name: str) -> Rows:
     """Rows of one structure.
 
     Args:
@@ -188,7 +188,7 @@ def rows_of(atoms: Atoms, basis: "Basis", name: str) -> Rows:
         raise DataError(f"Structure {_text(atoms, names.ID, name)}: {error}") from error
 
 
-def assemble(frames: Sequence[Atoms], basis: "Basis", rows: Iterable[Rows]) -> Design:
+def assemble(frames: Sequence[Atoms], basis: "Columns", rows: Iterable[Rows]) -> Design:
     """The design matrix of structures whose rows are known.
 
     Args:
