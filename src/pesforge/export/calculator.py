@@ -22,6 +22,7 @@ from pesforge.representations.compiled import CompiledAce, compile_ace
 from pesforge.representations.evaluator import Evaluator
 from pesforge.representations.pair_list import PairList
 from pesforge.representations.stacked import Basis, basis_from_dict
+from pesforge.representations.zbl import Zbl
 
 WEIGHTS = "weights.safetensors"
 Kind = Literal["ace-linear", "ace-neural", "ace-quadratic"]
@@ -42,6 +43,7 @@ class Potential:
         offset: m (P,); None for a linear potential.
         posterior: of the coefficients, those of a quadratic head included; None: the potential knows nothing of its
             own error.
+        baseline: screened repulsion of nuclei that is added to all of this; None: there is none.
 
     Raises:
         DataError: the parts do not fit together.
@@ -55,10 +57,13 @@ class Potential:
     matrix: FloatArray | None = None
     offset: FloatArray | None = None
     posterior: Posterior | None = None
+    baseline: Zbl | None = None
 
     def __post_init__(self) -> None:
         functions = self.basis.n_functions
         self._check_posterior()
+        if self.baseline is not None and set(self.baseline.species) != set(self.basis.species):
+            raise DataError(f"the repulsion is of {self.baseline.species}, the basis of {self.basis.species}.")
         if self.coefficients.shape != (functions,):
             raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
         if set(self.zeros) != set(self.basis.species):
@@ -99,10 +104,14 @@ class Potential:
 
     def facts(self) -> Mapping[str, Any]:
         """Plain values that head the model card."""
-        heads = {"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {}
+        facts: dict[str, Any] = {}
+        if isinstance(self.head, HeadEnsemble):
+            facts["heads"] = len(self.head.members)
         if isinstance(self.head, QuadraticHead):
-            heads = {"projections": self.head.n_inputs}
-        return {**heads, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
+            facts["projections"] = self.head.n_inputs
+        if self.baseline is not None:
+            facts["repulsion"] = f"ZBL, switched off from {self.baseline.inner_ang:g} to {self.baseline.outer_ang:g} Å"
+        return {**facts, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
 
     def write(self, folder: Path) -> Mapping[str, Any]:
         """Write `weights.safetensors` and the files of the head; return what `read` needs beside them."""
@@ -117,6 +126,7 @@ class Potential:
             "basis": self.basis.to_dict(),
             "zeros_ev": {key: float(value) for key, value in self.zeros.items()},
             "posterior": self.posterior is not None,
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
         }
         return described | ({"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {})
 
@@ -139,6 +149,7 @@ class Potential:
             matrix=tensors.get("matrix"),
             offset=tensors.get("offset"),
             posterior=Posterior.load(folder) if described.get("posterior") else None,
+            baseline=Zbl.from_dict(described["baseline"]) if described.get("baseline") else None,
         )
 
     @property
@@ -196,7 +207,7 @@ class Potential:
         return self.posterior.of(np.concatenate(rows, axis=1))
 
     def compiled(self) -> CompiledAce:
-        """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""
+        """Flat tables of the linear part, zeros included; a head and the baseline are not in them."""
         zeros = np.array([self.zeros[symbol] for symbol in self.basis.species])
         return compile_ace(self.basis, self.coefficients, zeros)
 
@@ -220,8 +231,16 @@ class Potential:
                 f"The potential has no parameters for {', '.join(missing)}; it is made for "
                 f"{', '.join(self.basis.species)}. Train a potential whose study holds these elements."
             )
+        pairs = PairList(0.0) if pairs is None else pairs
+        energies, forces, stress = self._without_baseline(atoms, pairs)
+        if self.baseline is None:
+            return energies, forces, stress
+        more = self.baseline.evaluate(atoms, pairs.shorter)
+        return energies + more[0], forces + more[1], stress + more[2]
+
+    def _without_baseline(self, atoms: Atoms, pairs: PairList) -> tuple[FloatArray, FloatArray, FloatArray]:
         if self.kind == "ace-linear":
-            return self._evaluator.evaluate(atoms, PairList(0.0) if pairs is None else pairs)
+            return self._evaluator.evaluate(atoms, pairs)
         energies, forces, stress = self.basis.evaluate(atoms, self.atom_gradient)
         return energies + np.array([self.zeros[symbol] for symbol in atoms.get_chemical_symbols()]), forces, stress
 

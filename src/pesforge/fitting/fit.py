@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from ase import Atoms
 from pesforge.errors import DataError
 from pesforge.export import Potential
 from pesforge.fields import FAMILY
+from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
 from pesforge.fitting.left_out import by_group
+from pesforge.fitting.repulsion import repulsion_for, with_repulsion, without_repulsion
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import Residuals, by_family, errors
@@ -96,6 +98,7 @@ def fit(
     *,
     say: Say = _quiet,
     warnings: Sequence[str] = (),
+    options: AceOptions | None = None,
 ) -> FitResult:
     """The potential that leave-group-out on the training data chooses, with its errors.
 
@@ -105,6 +108,7 @@ def fit(
         settings: the candidates.
         say: takes lines of progress.
         warnings: what is odd about the data, kept in the metrics.
+        options: of the potential; None: the defaults.
 
     Raises:
         DataError: a test structure holds an element that training does not, or nothing can be fitted.
@@ -112,20 +116,24 @@ def fit(
     started = time.monotonic()
     notes = list(warnings)
     copies = copies_in_test(frames, test_frames, notes)
-    chosen = choose(frames, settings, say)
+    baseline = repulsion_for(frames) if options is not None and options.zbl else None
+    chosen = choose(frames if baseline is None else without_repulsion(frames, baseline), settings, say)
     solved = solve(chosen)
-    potential = solved.potential
+    potential = replace(solved.potential, baseline=baseline)
     found = {"train": evaluate_frames(potential, frames), "cv": solved.left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
     notes += solved.notes
+    choice = describe_choice(chosen)
+    if baseline is not None:
+        choice = with_repulsion(choice, potential, baseline, notes)
     metrics = fit_metrics(
         found,
         frames,
         test_frames,
         copies=copies,
         parameters=potential.basis.n_functions,
-        choice=describe_choice(chosen),
+        choice=choice,
         notes=notes,
         started=started,
     )

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from ase import Atoms
 
+from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.classical import fit_eam, fit_pair, fit_tersoff
 from pesforge.fitting.fit import FitResult, fit
@@ -45,6 +46,7 @@ FITTERS: Mapping[str, Fitter] = {
 }
 
 OPTIONS: Mapping[str, type[Section]] = {
+    "ace": AceOptions,
     "ace-neural": NeuralOptions,
     "ace-quadratic": QuadraticOptions,
     "mace": MaceOptions,

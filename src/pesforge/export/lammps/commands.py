@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pesforge.export.lammps.folder import EXAMPLE, YACE, pair_lines, quoted, write_lammps
+from pesforge.export.calculator import Potential
+from pesforge.export.lammps.folder import EXAMPLE, YACE, pair_lines, style_lines, write_lammps
 from pesforge.export.lammps.plugin import PLUGIN, build_plugin
 from pesforge.export.potential_folder import load_potential, potential_place
 
@@ -26,11 +27,13 @@ def export_lammps(folder: Path | str, *, build: bool) -> str:
     if build:
         build_plugin(place)
     built = (place / PLUGIN).is_file()
-    elements = " ".join(potential.species)
-    lines = [f"An input to start from: {place / EXAMPLE}", "", *pair_lines(potential.species, place)]
+    baseline = potential.baseline if isinstance(potential, Potential) else None
+    lines = [f"An input to start from: {place / EXAMPLE}", "", *pair_lines(potential.species, place, baseline)]
     if not built:
         lines += ["", f"{PLUGIN} is not built yet: add --build on the machine where LAMMPS will run."]
     lines += ["", *(notes or ("A LAMMPS that has ML-PACE runs the same potential without the plugin:", ""))]
     if not notes:
-        lines += ["pair_style pace", f"pair_coeff * * {quoted(f'{place}/{YACE}')} {elements}"]
+        lines += style_lines("pace", f"{place}/{YACE}", potential.species, baseline)
+    if baseline is not None:
+        lines += ["", "Both need the lines of `zbl`: the repulsion of nuclei is not in the files."]
     return "\n".join(lines)
