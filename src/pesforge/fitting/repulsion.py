@@ -14,7 +14,7 @@ from pesforge.representations.arrays import FloatArray
 from pesforge.representations.neighbours import raw_pairs
 from pesforge.representations.zbl import Zbl
 
-INNER_SHARE = 0.6
+INNER_SHARE = 0.8
 """Inner radius in units of the outer one."""
 CLOSEST_ANG = 0.3
 """Distance down to which the repulsion of two atoms is checked."""

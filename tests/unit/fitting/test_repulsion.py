@@ -1,23 +1,21 @@
 """Fits with a repulsion of nuclei: its radii, labels without it, two atoms pushed together, the folder, LAMMPS."""
 
+import importlib
 import json
 
 import ase.io
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import covalent_radii
 from ase.io import write
-from lammps_run import run_lammps
 
 from pesforge import load_potential
 from pesforge.cli import main
 from pesforge.errors import DataError
-from pesforge.export import Potential, save_model
-from pesforge.export.lammps import build_plugin
+from pesforge.export import Potential
 from pesforge.fitting import FitSettings, fit
 from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.evaluation import evaluate_frames
@@ -85,7 +83,7 @@ def test_where_no_pair_is_within_the_fit_is_the_plain_one(frames, bare, repellin
 def test_labels_without_the_repulsion_are_fitted_and_errors_stay_those_of_the_labels(frames, monkeypatch):
     """With a repulsion that reaches far into the data: the sum is what is judged, in training and left out."""
     far = Zbl(("Cu",), 1.2, 3.2)
-    monkeypatch.setattr("pesforge.fitting.fit.repulsion_for", lambda _: far)
+    monkeypatch.setattr(importlib.import_module("pesforge.fitting.fit"), "repulsion_for", lambda _: far)
     result = fit(frames, None, SETTINGS, options=ZBL)
     assert result.metrics["train"] == errors(evaluate_frames(result.potential, frames))
     rest = without_repulsion(frames, far)
@@ -161,7 +159,7 @@ def test_attraction_that_is_left_is_found():
 
 
 def test_the_command_and_the_folder(frames, tmp_path, capsys):
-    write(tmp_path / "train.extxyz", [atoms for atoms in frames], format="extxyz")
+    write(tmp_path / "train.extxyz", frames, format="extxyz")
     out = tmp_path / "fit"
     argv = ["fit", str(tmp_path / "train.extxyz"), "--out", str(out), "--functions", "60"]
     assert main([*argv, "--option", "zbl=true"]) == 0
@@ -186,33 +184,3 @@ def test_the_command_and_the_folder(frames, tmp_path, capsys):
 def test_another_species_is_refused():
     with pytest.raises(DataError, match="repulsion is of"):
         planted(Zbl(("Au",), 1.0, 2.0))
-
-
-def test_lammps_adds_the_repulsion(tmp_path, capsys):
-    """The lines that the command prints, run in LAMMPS, on atoms that are far too close."""
-    basis = AceBasis(("Au", "Cu"), 4.5, (5, 4, 3), (0, 2, 2))
-    coefficients = np.random.default_rng(1).normal(size=basis.n_functions) / (1 + basis.degree) ** 2
-    zeros, zbl = {"Au": -1.0, "Cu": -2.0}, Zbl(("Au", "Cu"), 1.3, 2.4)
-    model = Potential("ace-linear", basis, coefficients, zeros, baseline=zbl)
-    save_model(tmp_path / "a", model, {})
-    assert main(["lammps", str(tmp_path / "a")]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert "pair_coeff 1 2 zbl 79.0 29.0" in said
-    assert f"pair_style hybrid/overlay pace zbl {zbl.inner_ang} {zbl.outer_ang}" in said
-    assert any("not in the files" in line for line in said)
-    folder = tmp_path / "a" / "lammps"
-    build_plugin(folder)
-    atoms = Atoms(
-        "AuCu3", [[0, 0, 0], [2.0, 1.9, 0.1], [1.1, 0.2, 0.7], [0.3, 2.0, 2.1]], cell=[4.2, 4.4, 4.6], pbc=True
-    )
-    write(folder / "structure.data", atoms, format="lammps-data", masses=True, specorder=["Au", "Cu"])
-    example = (folder / "in.example").read_text().replace("run 1000", "run 0").splitlines()
-    assert "pair_style hybrid/overlay pesforge zbl 1.3 2.4" in example
-    lines = [
-        line.replace("structure.data", f"{folder}/structure.data").replace(" ./", f" {folder}/") for line in example
-    ]
-    (result,) = run_lammps([lines])
-    energies, forces, _ = model.evaluate(atoms)
-    assert np.abs(zbl.evaluate(atoms)[1]).max() > 50
-    assert result["thermo"][0] == pytest.approx(energies.sum(), rel=1e-9)
-    np.testing.assert_allclose(result["forces"], forces, rtol=1e-7, atol=1e-6)

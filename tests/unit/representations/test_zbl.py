@@ -79,9 +79,8 @@ def test_energy_force_and_curvature_are_continuous(radius: float) -> None:
     here = pair(SILICON, radius)
     assert above[0] - below[0] == pytest.approx(2 * step * here[1], abs=1e-7)
     curvature = [(here[1] - below[1]) / step, (above[1] - here[1]) / step]
-    third = (
-        pair(SILICON, radius - 0.01)[1] - 2 * pair(SILICON, radius - 0.02)[1] + pair(SILICON, radius - 0.03)[1]
-    ) / (1e-4)
+    slopes = [pair(SILICON, radius - each)[1] for each in (0.01, 0.02, 0.03)]
+    third = (slopes[0] - 2 * slopes[1] + slopes[2]) / 1e-4
     assert curvature[0] == pytest.approx(curvature[1], abs=3 * step * max(abs(third), 1.0))
 
 
@@ -101,7 +100,7 @@ def test_it_always_repels() -> None:
 
 def test_forces_and_stress_are_derivatives() -> None:
     atoms, step = dense(), 1e-5
-    energies, forces, stress = ALLOY.evaluate(atoms)
+    _, forces, stress = ALLOY.evaluate(atoms)
     assert np.abs(forces).max() > 10
     for row in range(12):
         ends = []
