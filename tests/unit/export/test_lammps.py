@@ -289,7 +289,8 @@ def test_repulsion_of_nuclei(tmp_path, plugin, capsys):
     example = (folder / "in.example").read_text().replace("run 1000", "run 0")
     assert "pair_style hybrid/overlay pesforge zbl 1.3 2.4\n" in example
     example = example.replace("structure.data", f"{folder}/structure.data").replace(" ./", f" {folder}/")
-    (result,) = run_lammps([example.splitlines()])
+    commands = [line for line in example.splitlines() if not line.startswith("velocity")]
+    (result,) = run_lammps([commands])
     energies, forces, stress = model.evaluate(atoms)
     assert np.abs(forces - plain.evaluate(atoms)[1]).max() > 50
     assert result["thermo"][0] == pytest.approx(energies.sum(), rel=1e-9)
