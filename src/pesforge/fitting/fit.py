@@ -15,7 +15,7 @@ from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
-from pesforge.fitting.left_out import by_group
+from pesforge.fitting.left_out import by_group, of_training
 from pesforge.fitting.repulsion import repulsion_for, with_repulsion, without_repulsion
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
@@ -47,6 +47,7 @@ class Solved:
 
     Args:
         potential: fitted to all training structures.
+        train: residuals of the structures that it was fitted to.
         left_out: residuals of every structure without its group.
         method: how they were found.
         without_family: residuals of every structure without its family; None: not given.
@@ -54,6 +55,7 @@ class Solved:
     """
 
     potential: Potential
+    train: Residuals
     left_out: Residuals
     method: str
     without_family: Residuals | None
@@ -76,15 +78,18 @@ def solve(chosen: Chosen) -> Solved:
     """
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
-    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
-    potential = chosen.potential(factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
+    every = np.append(chosen.mask, np.ones(chosen.problem.n_species, dtype=np.bool_))
+    solution = factor.fit()
+    posterior = posterior_of(factor, chosen.problem.energy_rows[:, every], left_out.energy)
+    potential = chosen.potential(solution, posterior)
+    train = of_training(chosen, solution, potential)
     without_family: Residuals | None = None
     notes: tuple[str, ...] = ()
     try:
         without_family = by_family_left_out(chosen)
     except DataError as error:
         notes = (f"errors without a whole family are not given: {error}",)
-    return Solved(potential, left_out, method, without_family, notes)
+    return Solved(potential, train, left_out, method, without_family, notes)
 
 
 def _quiet(_: str) -> None:
@@ -120,7 +125,7 @@ def fit(
     chosen = choose(frames if baseline is None else without_repulsion(frames, baseline), settings, say)
     solved = solve(chosen)
     potential = replace(solved.potential, baseline=baseline)
-    found = {"train": evaluate_frames(potential, frames), "cv": solved.left_out}
+    found = {"train": solved.train, "cv": solved.left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
     notes += solved.notes

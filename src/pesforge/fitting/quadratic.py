@@ -50,7 +50,7 @@ def fit_quadratic(
     head = solve(quadratic)
     better = quadratic.score < chosen.score - MARGIN
     taken = head if better else linear
-    found = {"train": evaluate_frames(taken.potential, frames), "cv": taken.left_out}
+    found = {"train": taken.train, "cv": taken.left_out}
     if test_frames:
         found["test"] = evaluate_frames(taken.potential, test_frames)
     metrics = fit_metrics(

@@ -241,7 +241,7 @@ def choose_quadratic(
     Raises:
         DataError: a structure cannot be described, or no point can be fitted.
     """
-    basis, columns = chosen.basis, np.append(chosen.mask, np.zeros(len(chosen.problem.baseline), dtype=np.bool_))
+    basis, columns = chosen.basis, np.append(chosen.mask, np.zeros(chosen.problem.n_species, dtype=np.bool_))
     undamped = chosen.problem.scale[columns] * (1.0 + basis.degree) ** settings.prior_power
     matrix = principal_projections(frames, basis, undamped, options.projections)
     atoms = sum(len(each) for each in frames)

@@ -6,6 +6,7 @@ from ase import Atoms
 
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray, IntArray
+from pesforge.representations.neighbours import Pairs
 
 
 class Columns(Protocol):
@@ -38,8 +39,12 @@ class Columns(Protocol):
             DataError: an atom's element is not known.
         """
 
-    def rows(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def rows(self, atoms: Atoms, pairs: Pairs | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Rows of the design matrix: energy (K,), forces (3n, K) in 1/Å and stress (6, K) in 1/Å³.
+
+        Args:
+            atoms: the structure, n atoms.
+            pairs: its pairs, up to the largest cutoff at least; None: found here.
 
         Raises:
             DataError: the structure cannot be described.

@@ -13,6 +13,7 @@ from ase import Atoms
 from pesforge.errors import DataError
 from pesforge.representations.ace import AceBasis, Projection
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.neighbours import Pairs
 from pesforge.representations.stacked import Basis
 
 PRODUCT_ORDER = 2
@@ -119,13 +120,17 @@ class QuadraticBasis:
         """
         return self.linear.species_index(atoms)
 
-    def rows(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def rows(self, atoms: Atoms, pairs: Pairs | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Rows of the design matrix, invariants first: energy, forces in 1/Å and stress in 1/Å³.
+
+        Args:
+            atoms: the structure.
+            pairs: its pairs, up to the largest cutoff at least; None: found here.
 
         Raises:
             DataError: the structure cannot be described.
         """
-        plain = self.linear.rows(atoms)
+        plain = self.linear.rows(atoms, pairs)
         products = product_rows(self.linear.project(atoms, self.matrix), self.mean)
         energy, forces, stress = (np.concatenate(pair, axis=-1) for pair in zip(plain, products, strict=True))
         return energy, forces, stress
