@@ -4,6 +4,7 @@ A new functional form joins by one line of `MODELS`: a name and a function from 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
 from pesforge.potentials.quadratic_head import QuadraticHead
 from pesforge.representations.ace import AceBasis
+from pesforge.representations.zbl import Zbl
 
 SPECIES = ("Au", "Cu")
 CUTOFF_ANG = 5.0
@@ -57,6 +59,9 @@ MODELS: dict[str, Callable[[tuple[str, ...]], Model]] = {
     "ace-linear": lambda species: ace("ace-linear", species),
     "ace-neural": lambda species: ace("ace-neural", species),
     "ace-quadratic": lambda species: ace("ace-quadratic", species),
+    "ace-linear with zbl": lambda species: replace(
+        ace("ace-linear", species), baseline=Zbl(tuple(sorted(species)), 2.2, 3.2)
+    ),
     "mace": lambda species: tiny_mace(species, layers=2, cutoff_ang=CUTOFF_ANG),
 }
 REACH_ANG = {"tersoff": 3.8}

@@ -133,6 +133,16 @@ def test_a_planted_quadratic_model_is_recovered(gold):
     assert linear["force_rmse_ev_per_ang"] > 100 * found["force_rmse_ev_per_ang"]
 
 
+def test_the_prior_of_the_products_is_the_one_chosen(quadratic):
+    products = slice(quadratic.basis.n_functions, quadratic.quadratic.n_functions)
+    columns = np.concatenate([forces[:, products] for _, forces, _ in quadratic.problem.kept])
+    expected = 2.0**quadratic.octaves / np.sqrt(np.mean(columns**2, axis=0))
+    np.testing.assert_allclose(quadratic.problem.scale[products], expected)
+    others = {point["octaves"] for point in quadratic.tried}
+    assert quadratic.octaves in others
+    assert len(others) > 1
+
+
 def test_a_head_that_helps_is_kept(fitted, frames):
     result, test = fitted
     metrics = result.metrics

@@ -78,6 +78,8 @@ def test_where_no_pair_is_within_the_fit_is_the_plain_one(frames, bare, repellin
     for atoms in frames[:3]:
         for plain, whole in zip(bare.potential.evaluate(atoms), repelling.potential.evaluate(atoms), strict=True):
             assert np.array_equal(plain, whole)
+        known = [fitted.potential.uncertainty(atoms) for fitted in (bare, repelling)]
+        assert known[0].energy_sigma_ev == known[1].energy_sigma_ev > 0
 
 
 def test_labels_without_the_repulsion_are_fitted_and_errors_stay_those_of_the_labels(frames, monkeypatch):
