@@ -11,9 +11,22 @@ from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.commands import fit_files
 from pesforge.io import write_json
 
+QUIET_S = 3.0
+"""Shortest time between two lines on the terminal; the log has all of them."""
+
 
 def work(job):
     element, fit = job.wildcards.element, job.params.fit
+    last = -QUIET_S
+
+    def say(text):
+        nonlocal last
+        if text.startswith("warning") or time.monotonic() - last >= QUIET_S:
+            last = time.monotonic()
+            print(f"{f'fit {element}':<22} {text}", file=sys.stderr, flush=True)
+        else:
+            print(text)
+
     wall, cpu = time.monotonic(), time.process_time()
     table = fit_files(
         Path(job.input.training),
@@ -21,7 +34,7 @@ def work(job):
         Path(job.output.fit),
         keys=LabelKeys(),
         settings=FitSettings(functions=fit["functions"]),
-        say=lambda text: print(f"{f'fit {element}':<22} {text}", file=sys.stderr),
+        say=say,
         model=fit["model"],
     )
     print(table)

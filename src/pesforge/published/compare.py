@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pesforge.published.mlearn import CITATION, COMMIT, LICENCE, PUBLISHED, REPOSITORY, TITLE
-from pesforge.published.settings import PublishedStudy, Target
+from pesforge.published.settings import SPLITS, PublishedStudy, Target
 
 OURS = "pesforge"
 WITHOUT_COPIES = "pesforge, without copies"
@@ -13,6 +13,8 @@ KINDS = {
     "energy": ("energy_mae_mev_per_atom", "meV/atom"),
     "force": ("force_mae_ev_per_ang", "eV/Å"),
 }
+TIE = 1e-9
+"""Below any printed digit: rounding ranges that only touch do not overlap."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ def standing(value: float, others: Sequence[Value]) -> str:
 
 def _best(values: Mapping[str, Value]) -> list[str]:
     """Names of the values that may be the lowest, as far as their digits tell."""
-    lowest = min(value.value + value.rounding for value in values.values())
-    return [name for name, value in values.items() if value.value - value.rounding <= lowest]
+    first = min(values.values(), key=lambda value: value.value + value.rounding)
+    highest = first.value + first.rounding - TIE
+    return [name for name, value in values.items() if value is first or value.value - value.rounding < highest]
 
 
 def _published(element: str, kind: str) -> dict[str, Value]:
@@ -147,16 +150,17 @@ def verdict(element: str, metrics: Mapping[str, Any], target: Target | None) -> 
         lowest = min(other.value for other in published.values())
         names = [name for name, other in published.items() if other.value == lowest]
         known = f"{' and '.join(names)} {published[names[0]].text}"
-        if places[kind] == "higher":
-            misses.append(f"{kind} {value:.3g} {unit}, published {known}")
+        wanted = None if target is None else {"energy": target.energy_mev_per_atom, "force": target.force_ev_per_ang}
+        beyond = [f"published {known}"] if places[kind] == "higher" else []
+        if wanted is not None and value > wanted[kind]:
+            beyond.append(f"target {wanted[kind]:g}")
+        if beyond:
+            misses.append(f"{kind} {short(value)} {unit} ({', '.join(beyond)})")
         if places[kind] == "equal":
             notes.append(f"the digits of the published {kind} error ({known} {unit}) do not say which is lower")
         low, high = metrics["test_intervals_90"][key]
         if low <= lowest <= high:
             notes.append(f"the lowest published {kind} error ({known}) lies inside the 90 % interval of ours")
-        wanted = None if target is None else {"energy": target.energy_mev_per_atom, "force": target.force_ev_per_ang}
-        if wanted is not None and value > wanted[kind]:
-            misses.append(f"{kind} {value:.3g} {unit}, target {wanted[kind]:g}")
     lower = [kind for kind, place in places.items() if place == "lower"]
     said = f"lower than all published in {' and '.join(lower)}" if lower else ""
     equal = [kind for kind, place in places.items() if place == "equal"]
@@ -205,9 +209,9 @@ def evidence(
         "verdicts": verdicts,
         "fits": fits,
         "labels": [
-            {"element": element, "split": split, **row}
+            {"element": element, "split": split, **found[split]}
             for element, found in labels.items()
-            for split, row in found.items()
+            for split in SPLITS
         ],
     }
 

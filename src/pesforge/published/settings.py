@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,6 +10,7 @@ from pesforge.settings import STUDY_NAME, Count, Positive, Section
 
 BenchmarkElement = Literal["Cu", "Ni", "Li", "Mo", "Si", "Ge"]
 SPLITS = ("training", "test")
+ADDRESS = re.compile(r"https?://[^\s?#]+")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,7 +34,7 @@ class Published(Section):
         description="folder of local labels, relative to the study file: `Si_training.extxyz` and `Si_test.extxyz`, or "
         "`Si/training.json` and `Si/test.json` as they were published; null: download",
     )
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None = Field(
+    base_url: str | None = Field(
         None, description="address of a copy of the folder `data` of the set; null: the commit in its own repository"
     )
     sha256: dict[str, str] = Field(
@@ -42,6 +43,13 @@ class Published(Section):
         "give what it gave the first time",
     )
     targets: tuple[Target, ...] = Field((), description="errors that the study aims at, beside the published ones")
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not ADDRESS.fullmatch(value):
+            raise ValueError(f"found {value!r}; an address such as https://example.org/mlearn/data is wanted.")
+        return value
 
     @field_validator("sha256")
     @classmethod

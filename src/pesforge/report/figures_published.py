@@ -51,8 +51,9 @@ def _panel(panel: Axes, element: str, cells: Sequence[tuple[Row, Row]]) -> None:
     panel.set_xlabel("force MAE (eV/Å)")
     panel.set_ylabel("energy MAE (meV/atom)")
     panel.margins(0.12)
-    svg.log_axis(panel, "x")
-    svg.log_axis(panel, "y")
+    panel.set_xlim(left=0)
+    panel.set_ylim(bottom=0)
+    svg.few_ticks(panel, 4, 5)
 
 
 def _bar(value: float, interval: Sequence[float]) -> list[list[float]]:

@@ -51,6 +51,11 @@ def plane_message(verdicts: Sequence[Row]) -> str:
     return "No element is lower than every published potential in both errors beyond their rounding"
 
 
+def _seconds(cost: Row) -> dict[str, float]:
+    """Times of one fit for people: more digits would be noise."""
+    return {key: round(float(cost[key]), 1) for key in ("cpu_seconds", "wall_seconds")}
+
+
 def render_published(evidence: Row) -> str:
     """The page as HTML that needs no network; equal evidence gives equal bytes.
 
@@ -72,7 +77,7 @@ def render_published(evidence: Row) -> str:
             good=all(item["good"] for item in published["verdicts"]),
             plane_message=plane_message(published["verdicts"]),
             figures={"plane": Markup(energy_against_force(published["rows"]))},
-            fit_rows=[{**row, **cost[row["element"]]} for row in published["fits"]],
+            fit_rows=[{**row, **_seconds(cost[row["element"]])} for row in published["fits"]],
             cell_text=cell_text,
             interval_text=interval_text,
         )
