@@ -161,6 +161,10 @@ def verdict(element: str, metrics: Mapping[str, Any], target: Target | None) -> 
         low, high = metrics["test_intervals_90"][key]
         if low <= lowest <= high:
             notes.append(f"the lowest published {kind} error ({known}) lies inside the 90 % interval of ours")
+    apart = metrics.get("test_without_copies")
+    if apart is not None:
+        ours = " / ".join(f"{short(apart[key])} {unit}" for key, unit in KINDS.values())
+        notes.append(f"without copied test structures ours are {ours}; the published errors include these structures")
     lower = [kind for kind, place in places.items() if place == "lower"]
     said = f"lower than all published in {' and '.join(lower)}" if lower else ""
     equal = [kind for kind, place in places.items() if place == "equal"]

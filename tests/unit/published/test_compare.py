@@ -104,6 +104,8 @@ def test_copies_have_a_row_of_their_own_that_is_never_the_best():
     assert cells[0]["energy_mae_mev_per_atom"] == 0.001
     assert not cells[0]["energy_best"]
     assert cells[1]["force_mae_ev_per_ang"] is None
+    (note,) = verdict("Cu", metrics(0.2, 0.004, copies=(0.3, 0.011)), None)["notes"]
+    assert note.startswith("without copied test structures ours are 0.300 meV/atom / 0.0110 eV/Å; the published")
     lines = text_table(table, [])
     assert "0.210 / 0.00560" in lines[1]
     assert lines[2].endswith("the same")
