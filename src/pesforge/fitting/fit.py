@@ -12,7 +12,7 @@ from pesforge.errors import DataError
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
-from pesforge.fitting.left_out import by_group, potential_of
+from pesforge.fitting.left_out import by_group, of_training, potential_of
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import by_family, errors
@@ -68,8 +68,9 @@ def fit(
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
     energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
-    potential = potential_of(chosen, factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
-    found = {"train": evaluate_frames(potential, frames), "cv": left_out}
+    solution = factor.fit()
+    potential = potential_of(chosen, solution, posterior_of(factor, energy_rows, left_out.energy))
+    found = {"train": of_training(chosen, solution, potential), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
     without_family = None
