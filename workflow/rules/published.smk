@@ -32,7 +32,7 @@ rule prepare_labels:
         "../../envs/pipeline.yaml"
     params:
         sha256=plain(PUBLISHED)["sha256"],
-        code=fingerprint("dataset", "published/convert", "published/labels"),
+        code=fingerprint("dataset", "pairs", "published/convert", "published/labels"),
         readings=fingerprint("published/mlearn"),
     script:
         "../scripts/prepare_labels.py"

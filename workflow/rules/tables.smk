@@ -18,6 +18,7 @@ FIT_CODE = fingerprint(
     "fitting",
     "folds",
     "metrics",
+    "pairs",
     "potentials",
     "representations",
     "training",
