@@ -67,7 +67,9 @@ def fit(
     chosen = choose(frames, settings, say)
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
-    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
+    energy_rows = chosen.problem.energy_rows[
+        :, np.append(chosen.mask, np.ones(chosen.problem.n_species, dtype=np.bool_))
+    ]
     solution = factor.fit()
     potential = potential_of(chosen, solution, posterior_of(factor, energy_rows, left_out.energy))
     found = {"train": of_training(chosen, solution, potential), "cv": left_out}

@@ -16,7 +16,7 @@ from ase import Atoms
 from pesforge import fields as names
 from pesforge.errors import DataError
 from pesforge.potentials.linear import prior_scale
-from pesforge.potentials.normal import Factor, Weights, cholesky_factor
+from pesforge.potentials.normal import Centring, Factor, Weights, cholesky_factor
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.design import Progress, Rows, rows_of
 from pesforge.representations.neighbours import Pairs
@@ -152,9 +152,9 @@ class GramProblem:
         self.fold_sums = [(Sums.zero(size), Sums.zero(size)) for _ in folds]
         self.family_sums = {name: (Sums.zero(size), Sums.zero(size)) for name in distinct} if by_family else {}
         self._stream(energy_rows, y_energy, pairs, progress)
-        share = self.counts / self.n_atoms[:, None]
-        self.baseline: FloatArray = scipy.linalg.lstsq(share, y_energy / self.n_atoms)[0]
-        self._finish(energy_rows, share, y_energy / self.n_atoms - share @ self.baseline, prior_power)
+        self.centring = Centring.of(self.counts, energy_rows, y_energy)
+        self.n_species = n_species
+        self._finish(energy_rows, y_energy, prior_power)
 
     def _active(self, present: tuple[int, ...]) -> IntArray | slice:
         """Columns of the centres' species that are present."""
@@ -200,12 +200,13 @@ class GramProblem:
             if progress is not None:
                 progress(place + 1, len(order))
 
-    def _finish(self, energy_rows: FloatArray, share: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
+    def _finish(self, energy_rows: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
         squares = np.sum([np.diag(force.gram) for force, _ in self.fold_sums], axis=0)
         rms = np.sqrt(squares / sum(force.rows for force, _ in self.fold_sums))
-        self.scale: FloatArray = prior_scale(rms, self.basis.degree, prior_power, len(self.baseline))
-        self.energy_rows: FloatArray = np.hstack([energy_rows / self.n_atoms[:, None], share]) * self.scale
-        self.y_energy = y_energy
+        self.scale: FloatArray = prior_scale(rms, self.basis.degree, prior_power, self.n_species)
+        rows, share = self.centring.rows(self.counts, energy_rows), self.counts / self.n_atoms[:, None]
+        self.energy_rows: FloatArray = np.hstack([rows, share]) * self.scale
+        self.y_energy = self.centring.targets(self.counts, y_energy)
         for pair in (*self.fold_sums, *self.family_sums.values()):
             for sums in pair:
                 sums.scaled(self.scale[: self.basis.n_functions])
@@ -213,11 +214,11 @@ class GramProblem:
     def _columns(self, mask: BoolArray) -> IntArray:
         if mask.shape != (self.basis.n_functions,) or not mask.any():
             raise DataError(f"the mask of functions must have length {self.basis.n_functions} and select at least one.")
-        return np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
+        return np.flatnonzero(np.append(mask, np.ones(self.n_species, dtype=np.bool_)))
 
     def _part(self, weights: Weights, chosen: IntArray, pair: tuple[Sums, Sums], structures: IntArray) -> Equations:
         """Normal equations of some structures."""
-        functions = chosen[: -len(self.baseline)]
+        functions = chosen[: -self.n_species]
         n, size = len(functions), len(chosen)
         every = n == self.basis.n_functions
         rows = self.energy_rows[structures] if every else self.energy_rows[np.ix_(structures, chosen)]
@@ -264,7 +265,7 @@ class GramProblem:
             DataError: a factorisation fails.
         """
         chosen = self._columns(mask)
-        functions = chosen[: -len(self.baseline)]
+        functions = chosen[: -self.n_species]
         parts, total = self._parts(weights, mask, chosen)
         normal, right = total.weighted(weights.energy)
         energy, squares, rows = np.empty(len(self.frames)), np.zeros(2), np.zeros(2)
@@ -313,7 +314,7 @@ class GramProblem:
             alpha=alpha,
             columns=mask,
             scale=self.scale[chosen],
-            baseline=self.baseline,
+            centring=self.centring,
             normal=normal,
             right=right,
             cholesky=lower,

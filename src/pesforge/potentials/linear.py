@@ -14,6 +14,7 @@ from pesforge.folds import group_members
 from pesforge.metrics import Residuals
 from pesforge.potentials.normal import (
     KINDS,
+    Centring,
     Factor,
     LinearFit,
     Weights,
@@ -129,8 +130,8 @@ class LinearProblem:
     """Normal equations of a labelled design, ready for any weights, α and subset of functions.
 
     The Gram matrices of energies, forces and stresses are formed once. The prior scale of function k is
-    1/[rms force column × (1 + degree)^p], 0 where the column vanishes; energies are centred by least squares on the
-    composition, so that the species' energy zeros keep a prior of 10 eV around the optimal offset.
+    1/[rms force column × (1 + degree)^p], 0 where the column vanishes; energies and their rows are centred by least
+    squares on the composition, so that the species' energy zeros keep a prior of 10 eV around the optimal offset.
 
     Args:
         design: labelled structures.
@@ -143,15 +144,15 @@ class LinearProblem:
     def __init__(self, design: Design, *, prior_power: float) -> None:
         _check(design)
         self.design = design
-        share = design.counts / design.n_atoms[:, None]
-        self.baseline: FloatArray = scipy.linalg.lstsq(share, design.y_energy / design.n_atoms)[0]
+        self.centring = Centring.of(design.counts, design.energy, design.y_energy)
+        self.n_species = design.counts.shape[1]
         force_rms = np.sqrt(np.mean(design.forces**2, axis=0))
-        self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, len(self.baseline))
+        self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, self.n_species)
         self._gram: dict[str, FloatArray] = {}
         self._right: dict[str, FloatArray] = {}
         self._squares: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        for kind, (columns, zeros, targets) in label_rows(design, self.baseline).items():
+        for kind, (columns, zeros, targets) in label_rows(design, self.centring).items():
             cross = columns.T @ zeros
             gram = np.block([[columns.T @ columns, cross], [cross.T, zeros.T @ zeros]])
             self._gram[kind] = gram * self.scale[:, None] * self.scale
@@ -169,7 +170,7 @@ class LinearProblem:
         mask = np.ones(n_functions, dtype=np.bool_) if columns is None else np.asarray(columns, dtype=np.bool_)
         if mask.shape != (n_functions,) or not mask.any():
             raise DataError(f"the mask of functions must have length {n_functions} and select at least one.")
-        chosen = np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
+        chosen = np.flatnonzero(np.append(mask, np.ones(self.n_species, dtype=np.bool_)))
         block = np.ix_(chosen, chosen)
         normal: FloatArray = np.sum([weights.of_kind(kind) * self._gram[kind][block] for kind in KINDS], axis=0)
         right: FloatArray = np.sum([weights.of_kind(kind) * self._right[kind][chosen] for kind in KINDS], axis=0)
@@ -180,7 +181,7 @@ class LinearProblem:
             alpha=alpha,
             columns=mask,
             scale=self.scale[chosen],
-            baseline=self.baseline,
+            centring=self.centring,
             normal=normal,
             right=right,
             cholesky=cholesky,
