@@ -330,6 +330,24 @@ def test_a_point_that_only_the_folds_can_factorise_is_not_taken(
     assert other["score"] >= usual["score"] - 0.01
 
 
+def test_alpha_of_the_evidence_stands_beside_the_chosen_one(files: dict[str, Path]) -> None:
+    frames, rng = read_dataset(files["train"]).frames, np.random.default_rng(3)
+    for atoms in frames:
+        atoms.calc.results["forces"] = atoms.calc.results["forces"] + 0.05 * rng.normal(size=(len(atoms), 3))
+    metrics = fit(frames, None, FAST).metrics
+    evidence = metrics["evidence"]
+    assert evidence["converged"]
+    assert f"The evidence would take alpha {evidence['alpha']:.1e}" in metrics["choice"]["text"]
+    nearest = min(
+        (point for point in metrics["choice"]["tried"] if point["n_functions"] == metrics["n_functions"]),
+        key=lambda point: (
+            abs(np.log(point["alpha"] / evidence["alpha"])),
+            abs(point["root_energy_weight"] ** 2 - metrics["choice"]["w_energy"]),
+        ),
+    )
+    assert evidence["cv_force_rmse_ev_per_ang"] == pytest.approx(nearest["force_rmse_ev_per_ang"], rel=0.1)
+
+
 def test_left_out_by_folds_where_the_exact_way_is_too_much_work(files: dict[str, Path]) -> None:
     frames = read_dataset(files["train"]).frames
     exact = fit(frames, None, FAST).metrics

@@ -1,8 +1,8 @@
 """The fit of a set of labelled structures: the chosen candidate, its potential and all of its errors."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from pesforge.fitting.repulsion import repulsion_for, with_repulsion, without_re
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import Residuals, by_family, errors
+from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.model import Model
+from pesforge.potentials.normal import Factor
 from pesforge.potentials.posterior import posterior_of
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
@@ -51,6 +53,7 @@ class Solved:
         left_out: residuals of every structure without its group.
         method: how they were found.
         without_family: residuals of every structure without its family; None: not given.
+        evidence: α that the evidence would take, see `_by_evidence`.
         notes: what is odd.
     """
 
@@ -59,11 +62,12 @@ class Solved:
     left_out: Residuals
     method: str
     without_family: Residuals | None
+    evidence: Mapping[str, Any]
     notes: tuple[str, ...]
 
     def metrics(self, frames: Sequence[Atoms]) -> dict[str, Any]:
         """What the metrics hold besides errors in training, left out by group, and in the test."""
-        metrics: dict[str, Any] = {"cv_method": self.method}
+        metrics: dict[str, Any] = {"cv_method": self.method, "evidence": self.evidence}
         if self.without_family is not None:
             rows = by_family(self.without_family, [str(atoms.info[FAMILY]) for atoms in frames])
             metrics["cv_leave_family_out"] = {**errors(self.without_family), "by_family": rows}
@@ -78,9 +82,8 @@ def solve(chosen: Chosen) -> Solved:
     """
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
-    every = np.append(chosen.mask, np.ones(chosen.problem.n_species, dtype=np.bool_))
     solution = factor.fit()
-    posterior = posterior_of(factor, chosen.problem.energy_rows[:, every], left_out.energy)
+    posterior = posterior_of(factor, chosen.problem.energy_rows_of(chosen.mask), left_out.energy)
     potential = chosen.potential(solution, posterior)
     train = of_training(chosen, solution, potential)
     without_family: Residuals | None = None
@@ -89,7 +92,7 @@ def solve(chosen: Chosen) -> Solved:
         without_family = by_family_left_out(chosen)
     except DataError as error:
         notes = (f"errors without a whole family are not given: {error}",)
-    return Solved(potential, train, left_out, method, without_family, notes)
+    return Solved(potential, train, left_out, method, without_family, _by_evidence(chosen, factor), notes)
 
 
 def _quiet(_: str) -> None:
@@ -129,7 +132,7 @@ def fit(
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
     notes += solved.notes
-    choice = describe_choice(chosen)
+    choice = describe_choice(chosen, solved.evidence)
     if baseline is not None:
         choice = with_repulsion(choice, potential, baseline, notes)
     metrics = fit_metrics(
@@ -146,7 +149,19 @@ def fit(
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 
-def describe_choice(chosen: Chosen) -> dict[str, Any]:
+def _by_evidence(chosen: Chosen, factor: Factor) -> dict[str, Any]:
+    """α that the evidence takes with the chosen functions and weights; errors of folds at this α, None if it fails."""
+    found = evidence_of(factor)
+    energy, force = None, None
+    try:
+        held_out = chosen.problem.held_out(chosen.weights, found.alpha, chosen.mask)
+        energy, force = 1e3 * float(np.mean(np.abs(held_out.energy))), held_out.force_rms
+    except DataError:
+        pass
+    return {**asdict(found), "cv_energy_mae_mev_per_atom": energy, "cv_force_rmse_ev_per_ang": force}
+
+
+def describe_choice(chosen: Chosen, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What was chosen and why: plain values, the text for people and every point that was tried."""
     problem, basis = chosen.problem, chosen.basis
     alphas = [point["alpha"] for point in chosen.tried]
@@ -157,7 +172,14 @@ def describe_choice(chosen: Chosen) -> dict[str, Any]:
         f"(mean of MAE and RMSE) and force RMSE of {len(chosen.tried)} points (alpha {min(alphas):g} to "
         f"{max(alphas):g}), groups "
         f"being left out in {len(problem.folds)} folds. A small basis chose the cutoff. Test data took no part. The "
-        f"largest basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows."
+        f"largest basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows. The evidence would "
+        f"take alpha {evidence['alpha']:.1e}"
+        + (
+            f" ({evidence['cv_energy_mae_mev_per_atom']:.2f} meV/atom, {evidence['cv_force_rmse_ev_per_ang']:.4f} eV/Å "
+            "RMSE in the folds)."
+            if evidence["cv_force_rmse_ev_per_ang"] is not None
+            else ", at which the normal equations of the folds cannot be solved."
+        )
     )
     return {
         "cutoffs_ang": reach,

@@ -1,7 +1,7 @@
 """Fit of a quadratic head on the invariants of the linear potential: one closed form for both, kept where it helps."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ase import Atoms
@@ -59,7 +59,7 @@ def fit_quadratic(
         test_frames,
         copies=copies,
         parameters=int((quadratic if better else chosen).mask.sum()),
-        choice=_choice(chosen, quadratic, better=better),
+        choice=_choice(describe_choice(chosen, linear.evidence), chosen, quadratic, better=better),
         notes=[*notes, *taken.notes],
         started=began,
     )
@@ -68,8 +68,7 @@ def fit_quadratic(
     return FitResult(taken.potential, fit_metadata(frames, metrics, CODE), metrics)
 
 
-def _choice(chosen: Chosen, quadratic: QuadraticChosen, *, better: bool) -> dict[str, Any]:
-    linear = describe_choice(chosen)
+def _choice(linear: Mapping[str, Any], chosen: Chosen, quadratic: QuadraticChosen, *, better: bool) -> dict[str, Any]:
     verdict = (
         "The head is kept."
         if better

@@ -220,6 +220,10 @@ class GramProblem:
         self.energy_rows[:, : len(factor)] *= factor
         self._last = None
 
+    def energy_rows_of(self, mask: BoolArray) -> FloatArray:
+        """Scaled and centred energy rows (S, P) of some functions (K,) and of the energy zeros."""
+        return self.energy_rows[:, self._columns(mask)]
+
     def _columns(self, mask: BoolArray) -> IntArray:
         if mask.shape != (self.basis.n_functions,) or not mask.any():
             raise DataError(f"the mask of functions must have length {self.basis.n_functions} and select at least one.")

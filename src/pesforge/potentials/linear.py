@@ -12,6 +12,7 @@ import scipy.linalg
 from pesforge.errors import DataError
 from pesforge.folds import group_members
 from pesforge.metrics import Residuals
+from pesforge.potentials.evidence import Evidence, evidence_of
 from pesforge.potentials.normal import (
     KINDS,
     Centring,
@@ -30,11 +31,6 @@ ZERO_SCALE = 10.0
 
 SPREAD_FLOOR = 1e-12
 """Columns whose rms force is below this share of the largest one carry no information and get the coefficient 0."""
-
-MAX_EVIDENCE_STEPS = 1000
-EVIDENCE_TOLERANCE = 1e-8
-EVIDENCE_RANGE = (1e-10, 1e10)
-"""α outside this range says nothing that its bound does not say."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +53,6 @@ class Leverage:
     forces: FloatArray
     stress: FloatArray
     structure: FloatArray
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """α that maximises the marginal likelihood with the ratio of weights held fixed.
-
-    Args:
-        alpha: prior precision in the units of `LinearProblem.fit`.
-        noise: standard deviation of a residual of weight 1; a label kind of weight w has noise / sqrt(w).
-        effective_parameters: γ, the number of directions that the data decide.
-        converged: whether the fixed point was reached.
-    """
-
-    alpha: float
-    noise: float
-    effective_parameters: float
-    converged: bool
 
 
 def predict(design: Design, fit: LinearFit) -> Prediction:
@@ -240,23 +219,5 @@ class LinearProblem:
         return Leverage(energy, forces, stress, total)
 
     def evidence(self, weights: Weights, columns: BoolArray | None = None) -> Evidence:
-        """α by MacKay's fixed point α ← γ E_D / ((N − γ) |v|²), the common noise being re-estimated at each step.
-
-        The ratio of the weights is held fixed: the evidence takes misfit for noise and would spoil it.
-        """
-        factor = self.factorise(weights, 1.0, columns)
-        spectrum, directions = np.linalg.eigh(factor.normal - np.eye(len(factor.normal)))
-        spectrum = np.maximum(spectrum, 0.0)
-        projected = directions.T @ factor.right
-        alpha, converged = 1.0, False
-        for _ in range(MAX_EVIDENCE_STEPS):
-            vector = projected / (spectrum + alpha)
-            gamma = float(np.sum(spectrum / (spectrum + alpha)))
-            misfit = factor.weighted_squares - 2 * vector @ projected + vector @ (spectrum * vector)
-            variance = max(float(misfit), 1e-300) / max(factor.n_rows - gamma, 1e-12)
-            updated = float(np.clip(gamma * variance / max(float(vector @ vector), 1e-300), *EVIDENCE_RANGE))
-            converged = abs(np.log(updated / alpha)) < EVIDENCE_TOLERANCE
-            alpha = updated
-            if converged:
-                break
-        return Evidence(alpha, float(np.sqrt(variance)), gamma, bool(converged))
+        """α that the evidence takes with these weights and functions."""
+        return evidence_of(self.factorise(weights, 1.0, columns))
