@@ -27,7 +27,7 @@ def _bond(species: Sequence[str]) -> float:
 
 
 def repulsion_for(frames: Sequence[Atoms]) -> Zbl:
-    """The repulsion whose outer radius is the shortest distance in the data, or a bond if nothing is that close.
+    """The repulsion whose outer radius is the smaller one of a bond and the shortest distance in the data.
 
     A bond is the smallest sum of two covalent radii. Where the data reach, the fit alone decides.
 
@@ -98,10 +98,13 @@ def with_repulsion(choice: Mapping[str, Any], potential: Model, baseline: Zbl, n
     verdict = f"Two atoms alone repel each other from {outer:.2f} to {CLOSEST_ANG:g} Å."
     if attracted:
         verdict = f"Two atoms alone still attract each other within {outer:.2f} Å: {', '.join(shares)}."
-        notes.append(f"the repulsion of nuclei does not outweigh the fit everywhere: {verdict} Fit fewer functions.")
+        notes.append(
+            f"the repulsion of nuclei does not outweigh the fit everywhere: {verdict} Add pairs of atoms at such "
+            "distances to the training data, or fit fewer functions."
+        )
     text = (
         f"{choice['text']} The screened repulsion of nuclei (ZBL) was taken off the labels and added to the fit; it is "
-        f"switched off from {inner:.3f} to {outer:.3f} Å, the shortest distance of the training data or, if that is "
-        f"longer, of a bond by covalent radii. {verdict}"
+        f"switched off from {inner:.3f} to {outer:.3f} Å, the smaller one of the shortest distance in the "
+        f"training data and a bond by covalent radii. {verdict}"
     )
     return {**choice, "text": text, "zbl": {"inner_ang": inner, "outer_ang": outer, "attraction_ang": attracted}}
