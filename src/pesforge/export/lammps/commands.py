@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from pesforge.export.lammps.folder import EXAMPLE, YACE, pair_lines, quoted, write_lammps
+from pesforge.export.calculator import Potential
+from pesforge.export.lammps.folder import (
+    EXAMPLE,
+    UNCERTAINTY,
+    YACE,
+    pair_lines,
+    quoted,
+    uncertainty_lines,
+    write_lammps,
+)
 from pesforge.export.lammps.plugin import PLUGIN, build_plugin
 from pesforge.export.potential_folder import load_potential, potential_place
 
@@ -28,6 +37,13 @@ def export_lammps(folder: Path | str, *, build: bool) -> str:
     built = (place / PLUGIN).is_file()
     elements = " ".join(potential.species)
     lines = [f"An input to start from: {place / EXAMPLE}", "", *pair_lines(potential.species, place)]
+    if isinstance(potential, Potential) and potential.posterior is not None:
+        lines += [
+            "",
+            "With pair_style pesforge sigma, how far the atoms are from the training data every 100 steps:",
+            "",
+        ]
+        lines += [*uncertainty_lines(100), f"thermo_style custom step temp pe etotal press {UNCERTAINTY}"]
     if not built:
         lines += ["", f"{PLUGIN} is not built yet: add --build on the machine where LAMMPS will run."]
     lines += ["", *(notes or ("A LAMMPS that has ML-PACE runs the same potential without the plugin:", ""))]

@@ -9,7 +9,6 @@ from pesforge.export.lammps.plugin import PLUGIN
 from pesforge.export.yace import write_yace
 from pesforge.io import write_text
 from pesforge.potentials.model import Model
-from pesforge.representations.arrays import FloatArray
 
 ACE = "pesforge.ace"
 YACE = "potential.yace"
@@ -21,18 +20,36 @@ def quoted(path: str) -> str:
     return f'"{path}"' if any(character in path for character in " #&$") else path
 
 
-def pair_lines(species: tuple[str, ...], folder: Path | str = ".") -> tuple[str, ...]:
+def pair_lines(species: tuple[str, ...], folder: Path | str = ".", *, sigma: bool = False) -> tuple[str, ...]:
     """Lines of a LAMMPS input that choose our pair style.
 
     Args:
         species: chemical symbols of the atom types.
         folder: where the files of `write_lammps` are, seen from where LAMMPS runs.
+        sigma: whether the standard deviation of the energy is computed, which the file must carry the posterior for.
     """
     return (
         f"plugin load {quoted(f'{folder}/{PLUGIN}')}",
-        "pair_style pesforge",
+        f"pair_style pesforge{' sigma' if sigma else ''}",
         f"pair_coeff * * {quoted(f'{folder}/{ACE}')} {' '.join(species)}",
     )
+
+
+def uncertainty_lines(every: int) -> tuple[str, ...]:
+    """Lines that compute leverages and the standard deviation of the energy, for the output by `UNCERTAINTY`.
+
+    Args:
+        every: steps between leverages; with a multiple of it between the lines of the output, these are of their step.
+    """
+    return (
+        f"fix leverage all pair {every} pesforge leverage 1",
+        "compute highest all reduce max f_leverage",
+        "compute sigma all pair pesforge",
+    )
+
+
+UNCERTAINTY = "c_highest c_sigma[1]"
+"""Words of `thermo_style custom`: the largest leverage of an atom and the standard deviation of the energy in eV."""
 
 
 def _example(species: tuple[str, ...], leverage: bool) -> str:
@@ -47,13 +64,13 @@ def _example(species: tuple[str, ...], leverage: bool) -> str:
             "atom_style atomic",
             "boundary p p p",
             "read_data structure.data",
-            *pair_lines(species),
+            *pair_lines(species, sigma=leverage),
             f"# With a LAMMPS that has ML-PACE instead: pair_style pace, pair_coeff * * {YACE} {' '.join(species)}",
             *(
                 [
-                    "# Leverage of every atom, how far its neighbourhood is from the training data, every 100 steps:",
-                    "fix leverage all pair 100 pesforge leverage 1",
-                    "compute highest all reduce max f_leverage",
+                    "# Leverage of every atom, how far its neighbourhood is from the training data, every 100 steps;",
+                    "# the output has the largest one, and the standard deviation of the energy in eV:",
+                    *uncertainty_lines(100),
                 ]
                 if leverage
                 else []
@@ -64,23 +81,22 @@ def _example(species: tuple[str, ...], leverage: bool) -> str:
             "fix move all nve",
             "timestep 0.001",
             "thermo 100",
-            f"thermo_style custom step temp pe etotal press{' c_highest' if leverage else ''}",
+            f"thermo_style custom step temp pe etotal press{f' {UNCERTAINTY}' if leverage else ''}",
             "run 1000",
             "",
         ]
     )
 
 
-def write_lammps(folder: Path | str, potential: Model, whitening: FloatArray | None = None) -> tuple[str, ...]:
+def write_lammps(folder: Path | str, potential: Model) -> tuple[str, ...]:
     """Write `pesforge.ace`, `potential.yace` and `in.example`; returns what could not be written, and why.
 
     Args:
         folder: place of the files.
-        potential: a linear potential on ACE invariants.
-        whitening: matrix W (K, R) of the leverage |Wᵀ b|², see `leverage_terms`; None: no leverage.
+        potential: a linear potential on ACE invariants; where it holds a posterior, `pesforge.ace` carries it.
 
     Raises:
-        DataError: the potential is of another kind, or the matrix does not fit it.
+        DataError: the potential is of another kind.
     """
     if not isinstance(potential, Potential) or potential.kind != "ace-linear":
         raise DataError(
@@ -89,9 +105,10 @@ def write_lammps(folder: Path | str, potential: Model, whitening: FloatArray | N
         )
     place = Path(folder)
     compiled = potential.compiled()
-    leverage = None if whitening is None else leverage_terms(potential.basis, whitening)
+    posterior = potential.posterior
+    leverage = None if posterior is None else leverage_terms(potential.basis, posterior)
     write_ace_file(place / ACE, compiled, leverage)
-    write_text(place / EXAMPLE, _example(potential.species, whitening is not None))
+    write_text(place / EXAMPLE, _example(potential.species, posterior is not None))
     try:
         write_yace(place / YACE, compiled)
     except DataError as error:
