@@ -164,17 +164,27 @@ class Potential:
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
 
-    def uncertainty(self, atoms: Atoms) -> Uncertainty:
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> Uncertainty:
         """What a linear potential says about its own error on a structure.
 
+        Args:
+            atoms: the structure.
+            forces: whether standard deviations of forces and stress are given too; they cost about as much as the
+                forces of hundreds of steps, and memory for a row of every function per component.
+
         Raises:
-            DataError: the potential has no posterior, an element has no parameters, or atoms coincide.
+            DataError: the potential has no posterior, or none of forces; an element has no parameters; atoms coincide.
         """
         if self.posterior is None:
             raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
         species = self.basis.species_index(atoms)
         own = np.eye(len(self.basis.species))[species]
-        return self.posterior.of(np.concatenate([self.basis.invariants(atoms), own], axis=1))
+        found = self.posterior.of(np.concatenate([self.basis.invariants(atoms), own], axis=1))
+        if not forces:
+            return found
+        _, force_rows, stress_rows = self.basis.rows(atoms)
+        deviations = self.posterior.deviations(force_rows, stress_rows)
+        return replace(found, force_sigma_ev_per_ang=deviations[0], stress_sigma_ev_per_ang3=deviations[1])
 
     def compiled(self) -> CompiledAce:
         """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.confidence import calibrated_posterior
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
 from pesforge.fitting.left_out import by_group, potential_of
@@ -17,7 +17,6 @@ from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import by_family, errors
 from pesforge.potentials.model import Model
-from pesforge.potentials.posterior import posterior_of
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
 
@@ -67,8 +66,7 @@ def fit(
     chosen = choose(frames, settings, say)
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
-    energy_rows = chosen.problem.energy_rows[:, np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))]
-    potential = potential_of(chosen, factor.fit(), posterior_of(factor, energy_rows, left_out.energy))
+    potential = potential_of(chosen, factor.fit(), calibrated_posterior(chosen, factor, left_out))
     found = {"train": evaluate_frames(potential, frames), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
