@@ -1,4 +1,4 @@
-# From a crystal to a report. This file is the page of contents: the study, the stages, the targets.
+# From a crystal, or from a published set of labels, to a report. This file is the page of contents: the study, the stages, the targets.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -13,18 +13,28 @@ wildcard_constraints:
     batch="[0-9]+",
     run="[0-9a-f]{8}",
     seed="[0-9]+",
+    element="[A-Z][a-z]?",
+    split="training|test",
 
 
-include: "workflow/rules/converge.smk"
-include: "workflow/rules/sample.smk"
-include: "workflow/rules/label.smk"
-include: "workflow/rules/curate.smk"
-include: "workflow/rules/describe.smk"
-include: "workflow/rules/crossvalidate.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/choose.smk"
-include: "workflow/rules/validate.smk"
-include: "workflow/rules/report.smk"
+if isinstance(LOADED, LoadedPublished):
+
+    include: "workflow/rules/tables.smk"
+    include: "workflow/rules/published.smk"
+
+else:
+
+    include: "workflow/rules/crystal.smk"
+    include: "workflow/rules/converge.smk"
+    include: "workflow/rules/sample.smk"
+    include: "workflow/rules/label.smk"
+    include: "workflow/rules/curate.smk"
+    include: "workflow/rules/describe.smk"
+    include: "workflow/rules/crossvalidate.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/choose.smk"
+    include: "workflow/rules/validate.smk"
+    include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -34,10 +44,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        f"{OUT}/report/index.html",
-        f"{OUT}/potential/model.json",
-        EVIDENCE,
+        TARGETS,
 
 
 onstart:
-    print(opening(STUDY), file=sys.stderr, flush=True)
+    print(f"study {STUDY.name}: {OPENING}", file=sys.stderr, flush=True)

@@ -7,3 +7,4 @@ snakefmt --check Snakefile workflow
 mypy
 lint-imports
 snakemake --lint
+snakemake --lint --config study=mlearn

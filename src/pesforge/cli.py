@@ -43,11 +43,14 @@ def _run(arguments: argparse.Namespace) -> str:
 def _where(arguments: argparse.Namespace) -> str:
     from pesforge.study import read_yaml, study_path
 
-    name = read_yaml(study_path(arguments.study, CONFIG))[0].get("name")
-    page = Path("results") / str(name) / "report" / "index.html"
+    content = read_yaml(study_path(arguments.study, CONFIG))[0]
+    folder = Path("results") / str(content.get("name"))
+    page = folder / "report" / "index.html"
     if not page.is_file():
         raise PesforgeError(f"{page}: there is no report yet; `make run STUDY={arguments.study}` makes it.")
-    return f"report:    {page}\npotential: {page.parent.parent / 'potential'}"
+    if "published" in content:
+        return f"report:     {page}\ntable:      {folder / 'report' / 'table.csv'}\npotentials: {folder / 'fit'}"
+    return f"report:    {page}\npotential: {folder / 'potential'}"
 
 
 def _settings(_: argparse.Namespace) -> str:

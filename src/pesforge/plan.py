@@ -10,8 +10,11 @@ from pesforge.dft.labelling import read_journals
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.io import read_json
 from pesforge.progress import duration
+from pesforge.published.mlearn import CITATION
+from pesforge.published.settings import SPLITS
+from pesforge.published.sources import url_of
 from pesforge.structure import from_plain
-from pesforge.study import LoadedStudy
+from pesforge.study import LoadedPublished, LoadedStudy
 
 CONVERGENCE_CELLS = 3
 REFERENCE_CELLS = 20
@@ -39,13 +42,39 @@ def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSett
     return guess, "a guess of the converged settings"
 
 
-def plan_text(loaded: LoadedStudy, results: Path) -> str:
+def plan_text(loaded: LoadedStudy | LoadedPublished, results: Path) -> str:
     """The plan of a study in words.
 
     Args:
         loaded: checked study.
         results: folder that holds the results of all studies.
     """
+    return _published_plan(loaded, results) if isinstance(loaded, LoadedPublished) else _crystal_plan(loaded, results)
+
+
+def _published_plan(loaded: LoadedPublished, results: Path) -> str:
+    """Elements, where their labels come from, and how many fits there are."""
+    study = loaded.settings
+    elements = study.published.elements
+    if loaded.files is None:
+        there = results / study.name / "fetch"
+        have = sum((there / f"{element}_{split}.json").is_file() for element in elements for split in SPLITS)
+        source = f"downloaded, such as {url_of(study.published, elements[0], SPLITS[0])} ({have} there already)"
+    else:
+        source = f"local, such as {loaded.files[elements[0]][SPLITS[0]]}"
+    fits = sum((results / study.name / "fit" / element / "metrics.json").is_file() for element in elements)
+    size = "as many functions as a minute allows" if study.functions is None else f"{study.functions} functions at most"
+    return "\n".join(
+        [
+            f"study {study.name}: {', '.join(elements)} of {study.published.data_set}, {CITATION}",
+            f"  {'labels':<10} {len(SPLITS) * len(elements):>6} files, {source}",
+            f"  {'fits':<10} {len(elements):>6} ({fits} there already), model {study.model}, {size}",
+        ]
+    )
+
+
+def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
+    """Structures, training runs, and the time of the reference calculations."""
     study, parent = loaded.settings, from_plain(loaded.parent)
     assert isinstance(parent, Atoms)
     settings, source = _assumed_settings(loaded, results)

@@ -78,6 +78,20 @@ def fingerprint(*parts: str, root: Path = PACKAGE_ROOT) -> str:
     return digest(trees)
 
 
+def source_digest(*parts: str, root: Path = PACKAGE_ROOT) -> str:
+    """Digest of the source files of subpackages, texts included: quick, for a record of what ran.
+
+    Args:
+        parts: paths below the package such as `dft`.
+        root: folder of the package.
+    """
+    whole = hashlib.sha256()
+    for part in parts:
+        for file in sorted((root / part).rglob("*.py")):
+            whole.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return whole.hexdigest()[:16]
+
+
 def versions() -> dict[str, str]:
     """Versions of Python, the platform and the packages that decide the numbers."""
     found = {"python": sys.version.split()[0], "machine": platform.machine()}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pesforge.published.settings import PublishedStudy
 from pesforge.settings import Section, Study
 
 INTRODUCTION = """# Settings of a study
@@ -21,21 +22,31 @@ crystal. No split ever separates a group.
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.
 
+There are two kinds: studies of a crystal, and, told apart by the section `published`, studies that rebuild a published
+table of errors.
+
 This file is written by `pesforge settings`; a test holds it in step with the code.
 """
+CRYSTAL = "\n# A study of a crystal\n"
+PUBLISHED = "\n# A study of a published table\n"
 
-
-EXAMPLE_HEADER = """\
+EXAMPLE_HEADERS: dict[type[Section], str] = {
+    Study: """\
 # The default study: silicon on real DFT. Every key stands here with its meaning. A study of your own leaves out what it
 # does not change (the defaults stand in config/README.md); another crystal needs only another `structure`.
 # Written by `make docs` from the settings types.
 
-"""
+""",
+    PublishedStudy: """\
+# A study that rebuilds a published table. Every key stands here with its meaning; defaults stand in config/README.md.
+
+""",
+}
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:
-    """Settings sections inside a type such as `Thermal | None`."""
-    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    """Settings sections inside a type such as `Thermal | None` or `tuple[Target, ...]`."""
+    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType, tuple) else (annotation,)
     return [item for item in options if isinstance(item, type) and issubclass(item, Section)]
 
 
@@ -46,6 +57,8 @@ def _type_name(annotation: Any) -> str:
         return _type_name(arguments[0])
     if origin is Literal:
         return ", ".join(f"`{item}`" for item in arguments)
+    if origin is dict:
+        return f"{_type_name(arguments[1])} by name"
     if origin is tuple:
         return f"list of {_type_name(arguments[0])}"
     if origin in (Union, types.UnionType):
@@ -76,7 +89,9 @@ def _tables(model: type[BaseModel], path: str, about: str) -> Iterator[str]:
         key = field.alias or name
         sections = _sections(field.annotation)
         if sections:
-            inner.append((sections[0], f"{path}.{key}" if path else key, (sections[0].__doc__ or "").strip()))
+            items = "[]" if get_origin(field.annotation) is tuple else ""
+            about_it = (sections[0].__doc__ or "").strip()
+            inner.append((sections[0], f"{path}.{key}{items}" if path else key, about_it))
         else:
             cells = [f"`{key}`", field.description or "", _type_name(field.annotation), _limits(field), _default(field)]
             rows.append(f"| {' | '.join(cells)} |")
@@ -89,10 +104,13 @@ def _tables(model: type[BaseModel], path: str, about: str) -> Iterator[str]:
 
 def settings_markdown() -> str:
     """The text of config/README.md: every key with meaning, type, range and default."""
-    return INTRODUCTION + "".join(_tables(Study, "", (Study.__doc__ or "").strip()))
+    parts = ((CRYSTAL, Study), (PUBLISHED, PublishedStudy))
+    return INTRODUCTION + "".join(
+        title + "".join(_tables(model, "", (model.__doc__ or "").strip())) for title, model in parts
+    )
 
 
-def commented_yaml(study: Study) -> str:
+def commented_yaml(study: Study | PublishedStudy) -> str:
     """A study as a YAML file, complete, with the meaning of every key beside it."""
 
     def lines(section: BaseModel, indent: int) -> Iterator[str]:
@@ -107,4 +125,4 @@ def commented_yaml(study: Study) -> str:
                 plain = json.loads(section.model_dump_json(include={name}))[name]
                 yield f"{' ' * indent}{key}: {json.dumps(plain, ensure_ascii=False)}  # {field.description}"
 
-    return EXAMPLE_HEADER + "\n".join(lines(study, 0)) + "\n"
+    return EXAMPLE_HEADERS[type(study)] + "\n".join(lines(study, 0)) + "\n"

@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 
 from pesforge.dft.engines import get_engine
 from pesforge.errors import PesforgeError, SettingsError
+from pesforge.published.settings import Published, PublishedStudy
+from pesforge.published.sources import local_files
 from pesforge.settings import Dft, Structure, Study
 from pesforge.structure import build_parent, to_plain
 from pesforge.training.compose import points
@@ -30,6 +32,15 @@ class LoadedStudy:
     path: Path
     parent: dict[str, Any]
     runs: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class LoadedPublished:
+    """A checked study of a published table: settings, and its local files by element and split, None for a download."""
+
+    settings: PublishedStudy
+    path: Path
+    files: dict[str, dict[str, Path]] | None
 
 
 @dataclass(frozen=True)
@@ -129,11 +140,11 @@ def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
     return [field.alias or name for name, field in current.model_fields.items()]
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One sentence: what was found, what is allowed, how to mend it."""
     location, kind = error["loc"], error["type"]
     if kind == "extra_forbidden":
-        allowed = _keys_at(Study, location[:-1])
+        allowed = _keys_at(model, location[:-1])
         return f"unknown key.{_closest(str(location[-1]), allowed)} Allowed: {', '.join(allowed)}."
     if kind == "missing":
         return "this key is missing and has no default."
@@ -148,7 +159,7 @@ def _explain(error: ErrorDetails) -> str:
     return f"{found}it should {text}."
 
 
-def _settings_mistakes(error: ValidationError) -> list[Mistake]:
+def _settings_mistakes(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
     details = error.errors(include_url=False)
     locations = [item["loc"] for item in details]
 
@@ -158,7 +169,7 @@ def _settings_mistakes(error: ValidationError) -> list[Mistake]:
             other[: len(item["loc"])] == item["loc"] and other != item["loc"] for other in locations
         )
 
-    return [Mistake(item["loc"], _explain(item)) for item in details if not shadowed(item)]
+    return [Mistake(item["loc"], _explain(item, model)) for item in details if not shadowed(item)]
 
 
 def _section(model: type[Model], raw: Any) -> Model | None:
@@ -189,8 +200,16 @@ def study_path(name: str, folder: Path) -> Path:
     return direct if direct.suffix in {".yaml", ".yml"} else folder / f"{name}.yaml"
 
 
-def load_study(path: Path, train_folder: Path) -> LoadedStudy:
-    """The checked study of a file.
+def _refuse(path: Path, mistakes: Sequence[Mistake], lines: dict[Location, int]) -> SettingsError:
+    """The error that lists all mistakes of a study file, in the order of its lines."""
+    ordered = sorted(mistakes, key=lambda mistake: (_line(mistake.location, lines), _dotted(mistake.location)))
+    count = f"{len(ordered)} mistake" + ("s" if len(ordered) != 1 else "")
+    body = [f"  line {_line(item.location, lines)}: {_dotted(item.location)}: {item.text}" for item in ordered]
+    return SettingsError("\n".join([f"{path}: {count}", *body, "  config/README.md explains every key."]))
+
+
+def load_study(path: Path, train_folder: Path) -> LoadedStudy | LoadedPublished:
+    """The checked study of a file; one with the section `published` rebuilds a published table.
 
     Args:
         path: study file (YAML).
@@ -200,12 +219,37 @@ def load_study(path: Path, train_folder: Path) -> LoadedStudy:
         SettingsError: lists every mistake of the file.
     """
     raw, lines = read_yaml(path)
+    return _published(path, raw, lines) if "published" in raw else _crystal(path, raw, lines, train_folder)
+
+
+def _published(path: Path, raw: dict[str, Any], lines: dict[Location, int]) -> LoadedPublished:
+    mistakes: list[Mistake] = []
+    settings: PublishedStudy | None = None
+    try:
+        settings = PublishedStudy.model_validate(raw)
+    except ValidationError as error:
+        mistakes += _settings_mistakes(error, PublishedStudy)
+    section = _section(Published, raw["published"])
+    files: dict[str, dict[str, Path]] | None = None
+    if section is not None and section.folder is not None:
+        files = {}
+        for element in section.elements:
+            try:
+                files[element] = local_files(path.parent / section.folder, element)
+            except PesforgeError as error:
+                mistakes.append(Mistake(("published", "folder"), str(error)))
+    if settings is None or mistakes:
+        raise _refuse(path, mistakes, lines)
+    return LoadedPublished(settings=settings, path=path, files=files)
+
+
+def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_folder: Path) -> LoadedStudy:
     mistakes: list[Mistake] = []
     settings: Study | None = None
     try:
         settings = Study.model_validate(raw)
     except ValidationError as error:
-        mistakes += _settings_mistakes(error)
+        mistakes += _settings_mistakes(error, Study)
 
     parent = None
     structure = _section(Structure, raw.get("structure"))
@@ -225,8 +269,5 @@ def load_study(path: Path, train_folder: Path) -> LoadedStudy:
         except PesforgeError as error:
             mistakes.append(Mistake(("train",), str(error)))
     if settings is None or parent is None or mistakes:
-        ordered = sorted(mistakes, key=lambda mistake: (_line(mistake.location, lines), _dotted(mistake.location)))
-        count = f"{len(ordered)} mistake" + ("s" if len(ordered) != 1 else "")
-        body = [f"  line {_line(item.location, lines)}: {_dotted(item.location)}: {item.text}" for item in ordered]
-        raise SettingsError("\n".join([f"{path}: {count}", *body, "  config/README.md explains every key."]))
+        raise _refuse(path, mistakes, lines)
     return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), runs=runs)

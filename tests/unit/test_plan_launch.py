@@ -41,6 +41,17 @@ def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path
     assert "about 3 min per label (2 labels of this study)" in text
 
 
+def test_the_plan_of_a_published_table_counts_files_and_fits(tmp_path):
+    loaded = load_study(REPOSITORY / "config" / "mlearn.yaml", REPOSITORY / "config" / "train")
+    text = plan_text(loaded, tmp_path)
+    assert "Si, Cu, Mo of mlearn" in text
+    assert "labels          6 files, downloaded, such as https://" in text
+    assert "fits            3 (0 there already), model ace, as many functions as a minute allows" in text
+    (tmp_path / "mlearn" / "fit" / "Mo").mkdir(parents=True)
+    (tmp_path / "mlearn" / "fit" / "Mo" / "metrics.json").write_text("{}")
+    assert "fits            3 (1 there already)" in plan_text(loaded, tmp_path)
+
+
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     STATE.mkdir()

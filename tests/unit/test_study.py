@@ -27,13 +27,26 @@ def mistakes_of(tmp_path, text):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_study_is_right(path):
+SHIPPED = sorted((REPOSITORY / "config").glob("*.yaml"))
+CRYSTALS = [path for path in SHIPPED if "published" not in yaml.safe_load(path.read_text())]
+
+
+@pytest.mark.parametrize("path", CRYSTALS, ids=lambda path: path.stem)
+def test_every_shipped_study_of_a_crystal_is_right(path):
     loaded = load_study(path, TRAIN)
     sweep = loaded.settings.train.sweep
     size = len(sweep.w_energy) * len(sweep.w_force) * len(sweep.w_stress) * len(sweep.lambda_m)
     assert len(loaded.runs) == size
     assert len(loaded.parent["symbols"]) > 0
+
+
+def test_the_shipped_study_of_a_published_table_is_right():
+    (path,) = set(SHIPPED) - set(CRYSTALS)
+    loaded = load_study(path, TRAIN)
+    assert loaded.files is None
+    assert loaded.settings.model == "ace"
+    assert loaded.settings.functions is None, "the rule of `pesforge fit` without options"
+    assert yaml.safe_load(commented_yaml(loaded.settings)) == loaded.settings.model_dump(mode="json", by_alias=True)
 
 
 def test_the_default_study_sweeps_at_least_8_points_and_2_seeds():
@@ -130,3 +143,66 @@ def test_a_missing_study_file_names_the_others(tmp_path):
     (tmp_path / "other.yaml").write_text(GOOD)
     with pytest.raises(SettingsError, match=r"other\.yaml"):
         load_study(tmp_path / "none.yaml", TRAIN)
+
+
+PUBLISHED = "name: good\npublished:\n  set: mlearn\n  elements: [Si, Cu]\n"
+
+
+def test_all_mistakes_of_a_published_table_are_reported_at_once_with_their_lines(tmp_path):
+    text = mistakes_of(
+        tmp_path,
+        """\
+name: wrong
+published:
+  set: mlearm
+  elements: [Si, Au]
+  folder: none
+  sah256: {}
+  targets:
+    - {element: Cu, energy_mev_per_atom: -1, force_ev_per_ang: 0.1}
+model: aec
+functions: 0
+structure: {prototype: fcc}
+""",
+    )
+    for line in (
+        "line 3: published.set: found 'mlearm'; allowed: mlearn. Did you mean 'mlearn'?",
+        "line 4: published.elements[1]: found 'Au'; allowed: Cu, Ni, Li, Mo, Si, Ge.",
+        "line 6: published.sah256: unknown key. Did you mean 'sha256'? Allowed: set, elements, folder, base_url",
+        "line 8: published.targets[0].energy_mev_per_atom: found -1; it should be greater than 0.",
+        "line 9: model: found 'aec'; allowed: ace, pair, eam, tersoff, ace-neural, mace. Did you mean 'ace'",
+        "line 10: functions: found 0; it should be greater than or equal to 1.",
+        "line 11: structure: unknown key. Allowed: name, published, model, functions.",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ("  folder: none\n", "line 5: published.folder: no labels of Si: "),
+        ("  base_url: ftp://here\n", "line 5: published.base_url: found 'ftp://here'; an address such as https://"),
+        ("  sha256: {Si_train: ab}\n", "line 5: published.sha256: 'Si_train' names no file of the set; allowed: Cu_tr"),
+        ("  sha256: {Si_test: AB}\n", "published.sha256: Si_test: found 'AB'; a SHA-256 has 64 digits"),
+        ("  folder: none\n  base_url: http://here\n", "published: `folder` and `base_url` exclude each other"),
+        (
+            "  targets: [{element: Mo, energy_mev_per_atom: 1, force_ev_per_ang: 1}]\n",
+            "published: `targets` name Mo, which `elements` leave out",
+        ),
+        ("published2: 1\n", "published2: unknown key. Did you mean 'published'?"),
+    ],
+)
+def test_each_mistake_of_a_published_table_has_a_clear_text(tmp_path, added, expected):
+    assert expected in mistakes_of(tmp_path, PUBLISHED + added)
+
+
+@pytest.mark.parametrize("section", ["published: null\n", "published: []\n", "published: {}\n"])
+def test_an_empty_published_section_says_what_is_missing(tmp_path, section):
+    text = mistakes_of(tmp_path, "name: empty\n" + section)
+    assert "line 2: published" in text
+    assert "Traceback" not in text
+
+
+def test_an_element_that_stands_twice_is_a_mistake(tmp_path):
+    text = mistakes_of(tmp_path, PUBLISHED.replace("[Si, Cu]", "[Si, Si]"))
+    assert "an element stands twice in `elements`" in text

@@ -7,10 +7,10 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from scipy.spatial.distance import cdist
-from vesin import NeighborList
 
 from pesforge.curation.whitening import Whitening, nearest
 from pesforge.fields import STRAIN
+from pesforge.pairs import find_pairs
 from pesforge.representations.arrays import FloatArray, IntArray
 
 BIN_WIDTH_ANG = 0.1
@@ -39,13 +39,10 @@ def pair_distance_bins(frames: Sequence[Atoms], cutoff_ang: float, min_distance_
     start = {(a, b): min_distance_factor * (covalent_radii[species[a]] + covalent_radii[species[b]]) for a, b in pairs}
     n_bins = {pair: max(1, int(np.ceil((cutoff_ang - start[pair]) / BIN_WIDTH_ANG - 1e-9))) for pair in pairs}
     filled = {pair: np.zeros(n_bins[pair], dtype=np.bool_) for pair in pairs}
-    neighbours = NeighborList(cutoff=cutoff_ang, full_list=False)
     for atoms in frames:
-        i, j, distance = neighbours.compute(
-            points=atoms.positions, box=atoms.cell.array, periodic=atoms.pbc, quantities="ijd"
-        )
+        i, j, distance = find_pairs(atoms, cutoff_ang, "ijd", both_ways=False)
         kind = np.searchsorted(species, atoms.numbers)
-        ends = np.sort(np.stack([kind[i.astype(np.int64)], kind[j.astype(np.int64)]]), axis=0)
+        ends = np.sort(np.stack([kind[i], kind[j]]), axis=0)
         for pair in pairs:
             here = distance[(ends[0] == pair[0]) & (ends[1] == pair[1])]
             bins = np.floor((here - start[pair]) / BIN_WIDTH_ANG).astype(np.int64)

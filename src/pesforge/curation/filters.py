@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
-from vesin import NeighborList
 
 from pesforge.errors import DataError
 from pesforge.fields import ID
+from pesforge.pairs import find_pairs
 from pesforge.settings import Curate
 
 
@@ -52,13 +52,9 @@ def too_short(frames: Sequence[Atoms], factor: float) -> list[Decision]:
     decisions = []
     for atoms in frames:
         radii = covalent_radii[atoms.numbers]
-        neighbours = NeighborList(cutoff=factor * 2 * float(radii.max()), full_list=False)
-        i, j, distance = neighbours.compute(
-            points=atoms.positions, box=atoms.cell.array, periodic=atoms.pbc, quantities="ijd"
-        )
+        i, j, distance = find_pairs(atoms, factor * 2 * float(radii.max()), "ijd", both_ways=False)
         if not len(distance):
             continue
-        i, j = i.astype(np.int64), j.astype(np.int64)
         ratio = distance / (radii[i] + radii[j])
         worst = int(np.argmin(ratio))
         if ratio[worst] < factor:

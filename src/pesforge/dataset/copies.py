@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from vesin import NeighborList
+
+from pesforge.pairs import find_pairs
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -17,10 +18,7 @@ TOLERANCE_ANG = 1e-3
 
 def _fingerprint(atoms: Atoms) -> FloatArray:
     """Sorted distances of all pairs within `REACH_ANG`, periodic images included."""
-    finder = NeighborList(cutoff=REACH_ANG, full_list=False, n_threads=1)
-    (distance,) = finder.compute(
-        points=atoms.positions, box=atoms.cell.array, periodic=[bool(flag) for flag in atoms.pbc], quantities="d"
-    )
+    (distance,) = find_pairs(atoms, REACH_ANG, "d", both_ways=False)
     return np.sort(distance)
 
 
@@ -41,9 +39,9 @@ def first_copies(frames: Sequence[Atoms]) -> list[int]:
     Args:
         frames: S structures.
     """
-    buckets: dict[tuple[str, bool], list[int]] = {}
+    buckets: dict[tuple[bytes, bool], list[int]] = {}
     for index, atoms in enumerate(frames):
-        buckets.setdefault((atoms.get_chemical_formula(), bool(atoms.pbc.any())), []).append(index)
+        buckets.setdefault((np.sort(atoms.numbers).tobytes(), bool(atoms.pbc.any())), []).append(index)
     first = list(range(len(frames)))
     for members in buckets.values():
         prints = [_fingerprint(frames[index]) for index in members]

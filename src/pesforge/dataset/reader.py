@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from vesin import NeighborList
 
 from pesforge.dataset.copies import first_copies
 from pesforge.dataset.labels import LabelKeys, labels_of, resolve_keys, value_of
 from pesforge.errors import DataError
 from pesforge.fields import FAMILY, GROUP, ID
 from pesforge.io import read_frames
+from pesforge.pairs import find_pairs
 
 MANY_LABELS = 10
 """From this number of distinct values on, a label may name groups; below it, it names families."""
@@ -106,13 +106,7 @@ def _check_geometry(atoms: Atoms, where: str) -> None:
     periodic = atoms.cell.array[atoms.pbc]
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DataError(f'{where}: is periodic, but its cell has no volume. Add the cell, or write pbc="F F F".')
-    finder = NeighborList(cutoff=SEARCH_ANG, full_list=False, n_threads=1)
-    first, second, distance = finder.compute(
-        points=atoms.positions,
-        box=atoms.cell.array,
-        periodic=[bool(flag) for flag in atoms.pbc],
-        quantities="ijd",
-    )
+    first, second, distance = find_pairs(atoms, SEARCH_ANG, "ijd", both_ways=False)
     worst = int(distance.argmin()) if len(distance) else -1
     if worst >= 0 and distance[worst] < SHORTEST_ANG:
         raise DataError(

@@ -1,15 +1,15 @@
 """Candidates of a fit: cutoffs and sizes of the basis that suit a material and an amount of data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
-from vesin import NeighborList
 
 from pesforge.errors import DataError, SettingsError
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import FloatArray
+from pesforge.representations.neighbours import Pairs, pairs_of
 
 NEAR_STEPS, NEAR_L_MAX = (1, 1, 0, -2), (0, 6, 5, 3)
 """Largest degrees of orders 1 to 4 of the near part, relative to that of order 3, and largest angular momenta."""
@@ -24,7 +24,6 @@ FAR_SHARE = 0.35
 """Share of the functions that the far part may take."""
 SMALLEST_CUTOFF_ANG, LARGEST_CUTOFF_ANG = 3.0, 7.0
 """Limits of the near cutoff: a dense solid of light atoms, and a dilute gas, have no scale of their own."""
-BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -78,33 +77,35 @@ class FitSettings:
             raise SettingsError("decades of alpha must rise, the stress weight not be negative, folds be two or more.")
 
 
-def neighbour_counts(frames: Sequence[Atoms], radii: FloatArray) -> FloatArray:
+def neighbour_counts(pairs: Iterable[Pairs], radii: FloatArray) -> FloatArray:
     """Mean number of neighbours within each radius (R,) in Å, over the atoms of all structures."""
     total, number = np.zeros(len(radii)), 0
-    for atoms in frames:
-        finder = NeighborList(cutoff=float(radii[-1]), full_list=True, n_threads=1)
-        (distance,) = finder.compute(
-            points=atoms.positions,
-            box=atoms.cell.array,
-            periodic=[bool(flag) for flag in atoms.pbc],
-            quantities="d",
-        )
-        total += np.searchsorted(np.sort(distance), radii)
-        number += len(atoms)
+    for found in pairs:
+        total += np.searchsorted(np.sort(found.distance), radii)
+        number += found.n_atoms
     return total / max(number, 1)
 
 
-def cutoffs(frames: Sequence[Atoms], settings: FitSettings) -> tuple[float, ...]:
+def all_pairs(frames: Iterable[Atoms]) -> Iterator[Pairs]:
+    """Pairs of each structure within `LARGEST_CUTOFF_ANG`."""
+    return (pairs_of(atoms, LARGEST_CUTOFF_ANG) for atoms in frames)
+
+
+def cutoffs(pairs: Iterable[Pairs], settings: FitSettings) -> tuple[float, ...]:
     """Near cutoffs in Å, rounded to 0.04 so that the far ones have two decimals.
 
     Each encloses one of the given numbers of neighbours on average, within limits. Where there are never so many
     neighbours, as in small molecules, the cutoff is the one that encloses nearly all of them.
 
+    Args:
+        pairs: of `all_pairs`.
+        settings: the numbers of neighbours.
+
     Raises:
         DataError: no two atoms are within the largest cutoff.
     """
     radii = np.arange(SMALLEST_CUTOFF_ANG, LARGEST_CUTOFF_ANG + 0.02, 0.04)
-    counts = neighbour_counts(frames, radii)
+    counts = neighbour_counts(pairs, radii)
     if not counts[-1] > 0:
         raise DataError(
             f"no two atoms of the training structures are within {LARGEST_CUTOFF_ANG:g} Å: there is nothing to fit."

@@ -32,8 +32,7 @@ def calibrated_posterior(chosen: Chosen, factor: Factor, left_out: Residuals) ->
         left_out: residuals of all structures without their groups.
     """
     problem = chosen.problem
-    columns = np.append(chosen.mask, np.ones(len(factor.baseline), dtype=np.bool_))
-    posterior = posterior_of(factor, problem.energy_rows[:, columns], left_out.energy)
+    posterior = posterior_of(factor, problem.energy_rows_of(chosen.mask), left_out.energy)
     ends = np.concatenate([[0], np.cumsum(3 * problem.n_atoms)])
     errors: dict[str, list[FloatArray]] = {"force": [], "stress": []}
     leverages: dict[str, list[FloatArray]] = {"force": [], "stress": []}

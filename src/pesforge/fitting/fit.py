@@ -1,10 +1,11 @@
 """The fit of a set of labelled structures: the chosen candidate, its potential and all of its errors."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
@@ -12,11 +13,13 @@ from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.confidence import calibrated_posterior
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
-from pesforge.fitting.left_out import by_group, potential_of
+from pesforge.fitting.left_out import by_group, of_training, potential_of
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
 from pesforge.metrics import by_family, errors
+from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.model import Model
+from pesforge.potentials.normal import Factor
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
 
@@ -66,8 +69,9 @@ def fit(
     chosen = choose(frames, settings, say)
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
-    potential = potential_of(chosen, factor.fit(), calibrated_posterior(chosen, factor, left_out))
-    found = {"train": evaluate_frames(potential, frames), "cv": left_out}
+    solution = factor.fit()
+    potential = potential_of(chosen, solution, calibrated_posterior(chosen, factor, left_out))
+    found = {"train": of_training(chosen, solution, potential), "cv": left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
     without_family = None
@@ -75,24 +79,38 @@ def fit(
         without_family = by_family_left_out(chosen)
     except DataError as error:
         notes.append(f"errors without a whole family are not given: {error}")
+    evidence = _by_evidence(chosen, factor)
     metrics = fit_metrics(
         found,
         frames,
         test_frames,
         copies=copies,
         parameters=potential.basis.n_functions,
-        choice=describe_choice(chosen),
+        choice=describe_choice(chosen, evidence),
         notes=notes,
         started=started,
     )
     metrics["cv_method"] = method
+    metrics["evidence"] = evidence
     if without_family is not None:
         rows = by_family(without_family, chosen.problem.families)
         metrics["cv_leave_family_out"] = {**errors(without_family), "by_family": rows}
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 
-def describe_choice(chosen: Chosen) -> dict[str, Any]:
+def _by_evidence(chosen: Chosen, factor: Factor) -> dict[str, Any]:
+    """α that the evidence takes with the chosen functions and weights; errors of folds at this α, None if it fails."""
+    found = evidence_of(factor)
+    energy, force = None, None
+    try:
+        held_out = chosen.problem.held_out(chosen.weights, found.alpha, chosen.mask)
+        energy, force = 1e3 * float(np.mean(np.abs(held_out.energy))), held_out.force_rms
+    except DataError:
+        pass
+    return {**asdict(found), "cv_energy_mae_mev_per_atom": energy, "cv_force_rmse_ev_per_ang": force}
+
+
+def describe_choice(chosen: Chosen, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What was chosen and why: plain values, the text for people and every point that was tried."""
     problem, basis = chosen.problem, chosen.basis
     alphas = [point["alpha"] for point in chosen.tried]
@@ -103,7 +121,14 @@ def describe_choice(chosen: Chosen) -> dict[str, Any]:
         f"(mean of MAE and RMSE) and force RMSE of {len(chosen.tried)} points (alpha {min(alphas):g} to "
         f"{max(alphas):g}), groups "
         f"being left out in {len(problem.folds)} folds. A small basis chose the cutoff. Test data took no part. The "
-        f"largest basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows."
+        f"largest basis tried has {problem.basis.n_functions} functions, as {chosen.limit} allows. The evidence would "
+        f"take alpha {evidence['alpha']:.1e}"
+        + (
+            f" ({evidence['cv_energy_mae_mev_per_atom']:.2f} meV/atom, {evidence['cv_force_rmse_ev_per_ang']:.4f} eV/Å "
+            "RMSE in the folds)."
+            if evidence["cv_force_rmse_ev_per_ang"] is not None
+            else ", at which the normal equations of the folds cannot be solved."
+        )
     )
     return {
         "cutoffs_ang": reach,

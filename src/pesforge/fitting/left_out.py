@@ -11,6 +11,7 @@ from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.search import Chosen
 from pesforge.folds import group_members
 from pesforge.metrics import Residuals
+from pesforge.potentials.grams import stored_labels
 from pesforge.potentials.linear import residuals
 from pesforge.potentials.normal import Factor, LinearFit
 from pesforge.potentials.posterior import Posterior
@@ -71,23 +72,57 @@ def by_family(chosen: Chosen) -> Residuals | None:
     return _refitted(chosen, ((name, np.flatnonzero(families == name)) for name in chosen.problem.family_sums))
 
 
+def of_training(chosen: Chosen, fit: LinearFit, potential: Potential) -> Residuals:
+    """Residuals of the training structures.
+
+    Args:
+        chosen: the choice.
+        fit: its coefficients.
+        potential: the potential that they make.
+    """
+    problem = chosen.problem
+    if problem.kept is None:
+        return evaluate_frames(potential, problem.frames)
+    return _known(chosen, fit, np.arange(len(problem.frames)), problem.kept)
+
+
+def _known(chosen: Chosen, fit: LinearFit, members: IntArray, rows: Sequence[Rows]) -> Residuals:
+    """Residuals of some structures from their rows in memory."""
+    problem = chosen.problem
+    sizes = problem.n_atoms[members]
+    energy, forces, stress = [], [], []
+    for s in members:
+        per_energy, per_force, per_stress = rows[s]
+        y_energy, y_forces, y_stress = stored_labels(problem.frames[s])
+        energy.append(per_energy @ fit.coefficients + problem.counts[s] @ fit.zeros - y_energy)
+        forces.append(per_force @ fit.coefficients - y_forces)
+        stress.append(np.full(6, np.nan) if y_stress is None else per_stress @ fit.coefficients - y_stress)
+    return Residuals(np.array(energy) / sizes, np.concatenate(forces), np.concatenate(stress), sizes)
+
+
 def _refitted(chosen: Chosen, parts: Iterable[tuple[str | int, IntArray]]) -> Residuals:
     """Residuals of the members of each part by a fit without it."""
     found, order = [], []
     for without, members in parts:
         factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask, without)
-        frames = [chosen.problem.frames[s] for s in members]
-        found.append(evaluate_frames(potential_of(chosen, factor.fit()), frames))
+        if (rows := chosen.problem.kept) is None:
+            frames = [chosen.problem.frames[s] for s in members]
+            found.append(evaluate_frames(potential_of(chosen, factor.fit()), frames))
+        else:
+            found.append(_known(chosen, factor.fit(), members, rows))
         order.append(members)
     return _ordered(found, order)
 
 
-def _ordered(parts: list[Residuals], order: list[IntArray]) -> Residuals:
-    """Residuals of all structures in their own order."""
-    whole = Residuals(
+def _joined(parts: Sequence[Residuals]) -> Residuals:
+    return Residuals(
         np.concatenate([part.energy for part in parts]),
         np.concatenate([part.forces for part in parts]),
         np.concatenate([part.stress for part in parts]),
         np.concatenate([part.n_atoms for part in parts]),
     )
-    return whole.select(np.argsort(np.concatenate(order), kind="stable"))
+
+
+def _ordered(parts: Sequence[Residuals], order: Sequence[IntArray]) -> Residuals:
+    """Residuals of all structures in their own order."""
+    return _joined(parts).select(np.argsort(np.concatenate(order), kind="stable"))

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError, SettingsError
-from pesforge.fitting.candidates import FitSettings, cutoffs
+from pesforge.fitting.candidates import FitSettings, all_pairs, cutoffs
 from pesforge.fitting.fit import FitResult, evaluate_frames
 from pesforge.fitting.foundation import foundation
 from pesforge.fitting.mace_options import SIZE_OPTIONS, SIZES, MaceOptions
@@ -141,7 +141,7 @@ def _problem(
         architecture, species = known.architecture, known.species
         cutoff = architecture.cutoff_ang
     else:
-        cutoff = options.cutoff_ang or cutoffs(frames, settings)[0]
+        cutoff = options.cutoff_ang or cutoffs(all_pairs(frames), settings)[0]
     index = {symbol: number for number, symbol in enumerate(species)}
     graphs = [graph_of(atoms, index, cutoff) for atoms in frames]
     if known is None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from vesin import NeighborList
 
 from pesforge.errors import DataError
-from pesforge.fitting.candidates import FitSettings, cutoffs
+from pesforge.fitting.candidates import FitSettings, all_pairs, cutoffs
+from pesforge.pairs import find_pairs
 from pesforge.potentials.bonds import find_bonds, species_pairs
 from pesforge.potentials.classical import Form
 from pesforge.potentials.eam import EamForm
@@ -99,15 +99,9 @@ def nearest_distance(frames: Sequence[Atoms]) -> float:
     """
     nearest = []
     for atoms in frames:
-        finder = NeighborList(cutoff=SEARCH_ANG, full_list=True, n_threads=1)
-        centre, distance = finder.compute(
-            points=atoms.positions,
-            box=atoms.cell.array,
-            periodic=[bool(flag) for flag in atoms.pbc],
-            quantities="id",
-        )
+        centre, distance = find_pairs(atoms, SEARCH_ANG, "id")
         shortest = np.full(len(atoms), np.inf)
-        np.minimum.at(shortest, centre.astype(np.int64), distance)
+        np.minimum.at(shortest, centre, distance)
         nearest.append(shortest[np.isfinite(shortest)])
     found = np.concatenate(nearest)
     if not len(found):
@@ -140,7 +134,7 @@ def pair_candidates(frames: Sequence[Atoms], settings: FitSettings) -> list[Cand
     size = scales(frames)
     ones = np.ones(len(size.pairs_ang))
     candidates = []
-    for cutoff in cutoffs(frames, settings)[:MOST_CUTOFFS]:
+    for cutoff in cutoffs(all_pairs(frames), settings)[:MOST_CUTOFFS]:
         for shape in SHAPES:
             start = {"log_depth_ev": -1.5 * ones, "log_radius_ang": np.log(size.pairs_ang)}
             starts = [start]
@@ -156,7 +150,7 @@ def eam_candidates(frames: Sequence[Atoms], settings: FitSettings) -> list[Candi
     size = scales(frames)
     pairs, ones = np.ones(len(size.pairs_ang)), np.ones(len(size.species))
     candidates = []
-    for cutoff in cutoffs(frames, settings)[:MOST_CUTOFFS]:
+    for cutoff in cutoffs(all_pairs(frames), settings)[:MOST_CUTOFFS]:
         form = EamForm(size.species, size.shortest_ang, size.nearest_ang, ONSET_SHARE * cutoff, cutoff, *SPLINES)
         start = {name: np.zeros(shape) for name, shape in form.shapes().items()}
         start |= {

@@ -11,7 +11,7 @@ from ase import Atoms
 from pesforge.dataset import check_species, copies_between
 from pesforge.fields import FAMILY, GROUP
 from pesforge.metrics import Residuals, bootstrap_intervals, by_family, errors
-from pesforge.provenance import fingerprint, versions
+from pesforge.provenance import source_digest, versions
 from pesforge.representations.arrays import IntArray
 
 
@@ -107,6 +107,6 @@ def fit_metadata(
         },
         "method": method,
         "errors": {f"{how}: {key}": value for key, value in metrics[judged].items()},
-        "code": {part: fingerprint(part) for part in code},
+        "code": {part: source_digest(part) for part in code},
         "versions": versions(),
     }

@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.pairs import find_pairs
 from pesforge.representations.arrays import FloatArray, IntArray
 
 Array = Any
@@ -125,25 +126,16 @@ def find_bonds(atoms: Atoms, species: tuple[str, ...], cutoff_ang: float, *, bot
     Raises:
         DataError: an element has no parameters, the structure is not finite or has no volume, or atoms coincide.
     """
-    from vesin import NeighborList  # imports torch where it is installed, which takes seconds
-
     periodic = atoms.cell.array[atoms.pbc]
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise DataError("The structure has positions or cell vectors that are not finite numbers; repair or drop it.")
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DataError("The structure is periodic, but its cell has no volume. Give it one, or set pbc to false.")
     numbers = species_numbers(atoms, species)
-    finder = NeighborList(cutoff=cutoff_ang, full_list=both_ways, n_threads=1)
-    first, second, distance, vector = finder.compute(
-        np.ascontiguousarray(atoms.positions, dtype=float),
-        np.ascontiguousarray(atoms.cell.array, dtype=float),
-        [bool(flag) for flag in atoms.pbc],
-        "ijdD",
-    )
+    first, second, distance, vector = find_pairs(atoms, cutoff_ang, "ijdD", both_ways=both_ways)
     if len(distance) and distance.min() < COINCIDENT_ANG:
         worst = int(distance.argmin())
         raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")
-    first, second = first.astype(np.int64), second.astype(np.int64)
     one = np.eye(len(species))
     pairs = np.eye(len(species) * (len(species) + 1) // 2)
     nothing = np.zeros(0, dtype=np.int64)

@@ -16,9 +16,10 @@ from ase import Atoms
 from pesforge import fields as names
 from pesforge.errors import DataError
 from pesforge.potentials.linear import prior_scale
-from pesforge.potentials.normal import Factor, Weights, cholesky_factor
+from pesforge.potentials.normal import Centring, Factor, Weights, cholesky_factor
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.design import Progress, Rows, rows_of
+from pesforge.representations.neighbours import Pairs
 from pesforge.representations.stacked import Basis
 
 CHUNK_ROWS = 1536
@@ -89,7 +90,12 @@ class HeldOut:
     stress_rms: float
 
 
-def _labels(atoms: Atoms) -> tuple[float, FloatArray, FloatArray | None]:
+def stored_labels(atoms: Atoms) -> tuple[float, FloatArray, FloatArray | None]:
+    """Energy in eV, forces (3n,) in eV/Å and, where there is one, stress (6,) in eV/Å³ of a labelled structure.
+
+    Raises:
+        DataError: there is no energy or no forces.
+    """
     results = {} if atoms.calc is None else atoms.calc.results
     if "energy" not in results or "forces" not in results:
         raise DataError(f"structure {atoms.info.get(names.ID, '')} has no energy or forces to fit.")
@@ -109,6 +115,7 @@ class GramProblem:
         folds: indices of the structures of each fold; together all structures.
         prior_power: p of the prior scale 1/[rms force column × (1 + degree)^p].
         keep_bytes: rows are kept in memory if they need no more than this.
+        pairs: pairs of each structure, up to the largest cutoff at least; None: found here, one structure at a time.
         progress: called after every structure.
 
     Raises:
@@ -123,6 +130,7 @@ class GramProblem:
         *,
         prior_power: float,
         keep_bytes: float = 0.0,
+        pairs: Sequence[Pairs] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.frames, self.basis, self.folds = frames, basis, folds
@@ -137,16 +145,16 @@ class GramProblem:
         if size * 8.0 * (3 * self.n_atoms.sum() + 7 * len(frames)) <= keep_bytes:
             self.kept = [(np.empty(0), np.empty(0), np.empty(0))] * len(frames)
         energy_rows = np.empty((len(frames), size))
-        self._counts = np.zeros((len(frames), n_species))
+        self.counts = np.zeros((len(frames), n_species))
         y_energy = np.empty(len(frames))
         distinct = list(dict.fromkeys(self.families))
         by_family = len(distinct) > 1
         self.fold_sums = [(Sums.zero(size), Sums.zero(size)) for _ in folds]
         self.family_sums = {name: (Sums.zero(size), Sums.zero(size)) for name in distinct} if by_family else {}
-        self._stream(energy_rows, y_energy, progress)
-        share = self._counts / self.n_atoms[:, None]
-        self.baseline: FloatArray = scipy.linalg.lstsq(share, y_energy / self.n_atoms)[0]
-        self._finish(energy_rows, share, y_energy / self.n_atoms - share @ self.baseline, prior_power)
+        self._stream(energy_rows, y_energy, pairs, progress)
+        self.centring = Centring.of(self.counts, energy_rows, y_energy)
+        self.n_species = n_species
+        self._finish(energy_rows, y_energy, prior_power)
 
     def _active(self, present: tuple[int, ...]) -> IntArray | slice:
         """Columns of the centres' species that are present."""
@@ -159,18 +167,24 @@ class GramProblem:
             start += part.n_functions
         return np.concatenate(columns)
 
-    def _stream(self, energy_rows: FloatArray, y_energy: FloatArray, progress: Progress | None) -> None:
+    def _stream(
+        self,
+        energy_rows: FloatArray,
+        y_energy: FloatArray,
+        pairs: Sequence[Pairs] | None,
+        progress: Progress | None,
+    ) -> None:
         species = [tuple(np.unique(self.basis.species_index(atoms)).tolist()) for atoms in self.frames]
         keys = [(int(self.fold[s]), self.families[s], species[s]) for s in range(len(self.frames))]
         force, stress = _Buffer(), _Buffer()
         for place, s in enumerate(order := sorted(range(len(keys)), key=lambda s: keys[s])):
             atoms, columns = self.frames[s], self._active(species[s])
-            rows = rows_of(atoms, self.basis, str(s))
-            energy, forces, tensor = _labels(atoms)
+            rows = rows_of(atoms, self.basis, str(s), None if pairs is None else pairs[s])
+            energy, forces, tensor = stored_labels(atoms)
             if self.kept is not None:
                 self.kept[s] = rows
             energy_rows[s], y_energy[s] = rows[0], energy
-            self._counts[s] = np.bincount(self.basis.species_index(atoms), minlength=self._counts.shape[1])
+            self.counts[s] = np.bincount(self.basis.species_index(atoms), minlength=self.counts.shape[1])
             force.append(rows[1][:, columns], forces)
             if tensor is not None and np.isfinite(rows[2]).all():
                 stress.append(rows[2][:, columns], tensor)
@@ -186,24 +200,29 @@ class GramProblem:
             if progress is not None:
                 progress(place + 1, len(order))
 
-    def _finish(self, energy_rows: FloatArray, share: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
+    def _finish(self, energy_rows: FloatArray, y_energy: FloatArray, prior_power: float) -> None:
         squares = np.sum([np.diag(force.gram) for force, _ in self.fold_sums], axis=0)
         rms = np.sqrt(squares / sum(force.rows for force, _ in self.fold_sums))
-        self.scale: FloatArray = prior_scale(rms, self.basis.degree, prior_power, len(self.baseline))
-        self.energy_rows: FloatArray = np.hstack([energy_rows / self.n_atoms[:, None], share]) * self.scale
-        self.y_energy = y_energy
+        self.scale: FloatArray = prior_scale(rms, self.basis.degree, prior_power, self.n_species)
+        rows, share = self.centring.rows(self.counts, energy_rows), self.counts / self.n_atoms[:, None]
+        self.energy_rows: FloatArray = np.hstack([rows, share]) * self.scale
+        self.y_energy = self.centring.targets(self.counts, y_energy)
         for pair in (*self.fold_sums, *self.family_sums.values()):
             for sums in pair:
                 sums.scaled(self.scale[: self.basis.n_functions])
 
+    def energy_rows_of(self, mask: BoolArray) -> FloatArray:
+        """Scaled and centred energy rows (S, P) of some functions (K,) and of the energy zeros."""
+        return self.energy_rows[:, self._columns(mask)]
+
     def _columns(self, mask: BoolArray) -> IntArray:
         if mask.shape != (self.basis.n_functions,) or not mask.any():
             raise DataError(f"the mask of functions must have length {self.basis.n_functions} and select at least one.")
-        return np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
+        return np.flatnonzero(np.append(mask, np.ones(self.n_species, dtype=np.bool_)))
 
     def _part(self, weights: Weights, chosen: IntArray, pair: tuple[Sums, Sums], structures: IntArray) -> Equations:
         """Normal equations of some structures."""
-        functions = chosen[: -len(self.baseline)]
+        functions = chosen[: -self.n_species]
         n, size = len(functions), len(chosen)
         every = n == self.basis.n_functions
         rows = self.energy_rows[structures] if every else self.energy_rows[np.ix_(structures, chosen)]
@@ -250,7 +269,7 @@ class GramProblem:
             DataError: a factorisation fails.
         """
         chosen = self._columns(mask)
-        functions = chosen[: -len(self.baseline)]
+        functions = chosen[: -self.n_species]
         parts, total = self._parts(weights, mask, chosen)
         normal, right = total.weighted(weights.energy)
         energy, squares, rows = np.empty(len(self.frames)), np.zeros(2), np.zeros(2)
@@ -299,7 +318,7 @@ class GramProblem:
             alpha=alpha,
             columns=mask,
             scale=self.scale[chosen],
-            baseline=self.baseline,
+            centring=self.centring,
             normal=normal,
             right=right,
             cholesky=lower,

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.pairs import find_pairs
 from pesforge.representations.arrays import FloatArray, IntArray
 
 COINCIDENT_ANG = 1e-6
@@ -51,8 +52,6 @@ def graph_of(atoms: Atoms, species: Mapping[str, int], cutoff_ang: float) -> Gra
     Raises:
         DataError: an element is not known, numbers are not finite, or atoms coincide.
     """
-    from vesin import NeighborList  # imports torch where it is installed, which takes seconds
-
     symbols = atoms.get_chemical_symbols()
     missing = sorted(set(symbols) - set(species))
     if missing:
@@ -63,10 +62,7 @@ def graph_of(atoms: Atoms, species: Mapping[str, int], cutoff_ang: float) -> Gra
     cell = np.asarray(atoms.cell.array, dtype=np.float64)
     if not len(atoms) or not (np.isfinite(atoms.positions).all() and np.isfinite(cell).all()):
         raise DataError("The structure has no atoms, or positions or a cell that are not finite; repair or drop it.")
-    finder = NeighborList(cutoff=cutoff_ang, full_list=True, n_threads=1)
-    first, second, shift, distance = finder.compute(
-        np.ascontiguousarray(atoms.positions, dtype=np.float64), cell, [bool(flag) for flag in atoms.pbc], "ijSd"
-    )
+    first, second, shift, distance = find_pairs(atoms, cutoff_ang, "ijSd")
     if len(distance) and distance.min() < COINCIDENT_ANG:
         worst = int(distance.argmin())
         raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")

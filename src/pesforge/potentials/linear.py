@@ -12,8 +12,10 @@ import scipy.linalg
 from pesforge.errors import DataError
 from pesforge.folds import group_members
 from pesforge.metrics import Residuals
+from pesforge.potentials.evidence import Evidence, evidence_of
 from pesforge.potentials.normal import (
     KINDS,
+    Centring,
     Factor,
     LinearFit,
     Weights,
@@ -29,11 +31,6 @@ ZERO_SCALE = 10.0
 
 SPREAD_FLOOR = 1e-12
 """Columns whose rms force is below this share of the largest one carry no information and get the coefficient 0."""
-
-MAX_EVIDENCE_STEPS = 1000
-EVIDENCE_TOLERANCE = 1e-8
-EVIDENCE_RANGE = (1e-10, 1e10)
-"""α outside this range says nothing that its bound does not say."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +53,6 @@ class Leverage:
     forces: FloatArray
     stress: FloatArray
     structure: FloatArray
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """α that maximises the marginal likelihood with the ratio of weights held fixed.
-
-    Args:
-        alpha: prior precision in the units of `LinearProblem.fit`.
-        noise: standard deviation of a residual of weight 1; a label kind of weight w has noise / sqrt(w).
-        effective_parameters: γ, the number of directions that the data decide.
-        converged: whether the fixed point was reached.
-    """
-
-    alpha: float
-    noise: float
-    effective_parameters: float
-    converged: bool
 
 
 def predict(design: Design, fit: LinearFit) -> Prediction:
@@ -129,8 +109,8 @@ class LinearProblem:
     """Normal equations of a labelled design, ready for any weights, α and subset of functions.
 
     The Gram matrices of energies, forces and stresses are formed once. The prior scale of function k is
-    1/[rms force column × (1 + degree)^p], 0 where the column vanishes; energies are centred by least squares on the
-    composition, so that the species' energy zeros keep a prior of 10 eV around the optimal offset.
+    1/[rms force column × (1 + degree)^p], 0 where the column vanishes; energies and their rows are centred by least
+    squares on the composition, so that the species' energy zeros keep a prior of 10 eV around the optimal offset.
 
     Args:
         design: labelled structures.
@@ -143,15 +123,15 @@ class LinearProblem:
     def __init__(self, design: Design, *, prior_power: float) -> None:
         _check(design)
         self.design = design
-        share = design.counts / design.n_atoms[:, None]
-        self.baseline: FloatArray = scipy.linalg.lstsq(share, design.y_energy / design.n_atoms)[0]
+        self.centring = Centring.of(design.counts, design.energy, design.y_energy)
+        self.n_species = design.counts.shape[1]
         force_rms = np.sqrt(np.mean(design.forces**2, axis=0))
-        self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, len(self.baseline))
+        self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, self.n_species)
         self._gram: dict[str, FloatArray] = {}
         self._right: dict[str, FloatArray] = {}
         self._squares: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        for kind, (columns, zeros, targets) in label_rows(design, self.baseline).items():
+        for kind, (columns, zeros, targets) in label_rows(design, self.centring).items():
             cross = columns.T @ zeros
             gram = np.block([[columns.T @ columns, cross], [cross.T, zeros.T @ zeros]])
             self._gram[kind] = gram * self.scale[:, None] * self.scale
@@ -169,7 +149,7 @@ class LinearProblem:
         mask = np.ones(n_functions, dtype=np.bool_) if columns is None else np.asarray(columns, dtype=np.bool_)
         if mask.shape != (n_functions,) or not mask.any():
             raise DataError(f"the mask of functions must have length {n_functions} and select at least one.")
-        chosen = np.flatnonzero(np.append(mask, np.ones(len(self.baseline), dtype=np.bool_)))
+        chosen = np.flatnonzero(np.append(mask, np.ones(self.n_species, dtype=np.bool_)))
         block = np.ix_(chosen, chosen)
         normal: FloatArray = np.sum([weights.of_kind(kind) * self._gram[kind][block] for kind in KINDS], axis=0)
         right: FloatArray = np.sum([weights.of_kind(kind) * self._right[kind][chosen] for kind in KINDS], axis=0)
@@ -180,7 +160,7 @@ class LinearProblem:
             alpha=alpha,
             columns=mask,
             scale=self.scale[chosen],
-            baseline=self.baseline,
+            centring=self.centring,
             normal=normal,
             right=right,
             cholesky=cholesky,
@@ -239,23 +219,5 @@ class LinearProblem:
         return Leverage(energy, forces, stress, total)
 
     def evidence(self, weights: Weights, columns: BoolArray | None = None) -> Evidence:
-        """α by MacKay's fixed point α ← γ E_D / ((N − γ) |v|²), the common noise being re-estimated at each step.
-
-        The ratio of the weights is held fixed: the evidence takes misfit for noise and would spoil it.
-        """
-        factor = self.factorise(weights, 1.0, columns)
-        spectrum, directions = np.linalg.eigh(factor.normal - np.eye(len(factor.normal)))
-        spectrum = np.maximum(spectrum, 0.0)
-        projected = directions.T @ factor.right
-        alpha, converged = 1.0, False
-        for _ in range(MAX_EVIDENCE_STEPS):
-            vector = projected / (spectrum + alpha)
-            gamma = float(np.sum(spectrum / (spectrum + alpha)))
-            misfit = factor.weighted_squares - 2 * vector @ projected + vector @ (spectrum * vector)
-            variance = max(float(misfit), 1e-300) / max(factor.n_rows - gamma, 1e-12)
-            updated = float(np.clip(gamma * variance / max(float(vector @ vector), 1e-300), *EVIDENCE_RANGE))
-            converged = abs(np.log(updated / alpha)) < EVIDENCE_TOLERANCE
-            alpha = updated
-            if converged:
-                break
-        return Evidence(alpha, float(np.sqrt(variance)), gamma, bool(converged))
+        """α that the evidence takes with these weights and functions."""
+        return evidence_of(self.factorise(weights, 1.0, columns))

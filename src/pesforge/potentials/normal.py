@@ -55,16 +55,57 @@ class LinearFit:
     alpha: float
 
 
-def label_rows(design: Design, baseline: FloatArray) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+@dataclass(frozen=True)
+class Centring:
+    """What composition alone says about energies and invariants per atom, by least squares; it is taken off both.
+
+    Without it all energy rows of a fit are nearly one row: energies lie far from 0, and so do the means of low-degree
+    functions. The normal matrix would be ill conditioned by that alone.
+
+    Args:
+        energy: (Z,) energy per atom of each species in eV.
+        functions: (Z, K) invariants per atom of each species.
+    """
+
+    energy: FloatArray
+    functions: FloatArray
+
+    @classmethod
+    def of(cls, counts: FloatArray, energy_rows: FloatArray, y_energy: FloatArray) -> "Centring":
+        """The centring of structures with these atoms of each species (S, Z), summed invariants (S, K) and energies."""
+        n_atoms = counts.sum(axis=1, keepdims=True)
+        found = scipy.linalg.lstsq(counts / n_atoms, np.column_stack([energy_rows, y_energy]) / n_atoms)[0]
+        return cls(found[:, -1], found[:, :-1])
+
+    def rows(self, counts: FloatArray, energy_rows: FloatArray) -> FloatArray:
+        """Centred energy rows per atom (S, K)."""
+        n_atoms = counts.sum(axis=1, keepdims=True)
+        return energy_rows / n_atoms - counts / n_atoms @ self.functions
+
+    def targets(self, counts: FloatArray, y_energy: FloatArray) -> FloatArray:
+        """Centred energies per atom (S,) in eV."""
+        n_atoms = counts.sum(axis=1)
+        return y_energy / n_atoms - counts @ self.energy / n_atoms
+
+    def zeros(self, unknowns: FloatArray, coefficients: FloatArray) -> FloatArray:
+        """Energy zeros (Z,) in eV from those of the centred rows (Z,) and the coefficients (K,)."""
+        return unknowns + self.energy - self.functions @ coefficients
+
+
+def label_rows(design: Design, centring: Centring) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
     """Per kind the unweighted rows: function columns (R, K), species columns (R, Z), targets (R,).
 
-    Energy rows are per atom and centred by `baseline` (Z,); stress components without a label are left out.
+    Energy rows are per atom and centred; stress components without a label are left out.
     """
     share = design.counts / design.n_atoms[:, None]
     present = stress_present(design)
     n_species = design.counts.shape[1]
     return {
-        "energy": (design.energy / design.n_atoms[:, None], share, design.y_energy / design.n_atoms - share @ baseline),
+        "energy": (
+            centring.rows(design.counts, design.energy),
+            share,
+            centring.targets(design.counts, design.y_energy),
+        ),
         "force": (design.forces, np.zeros((len(design.y_forces), n_species)), design.y_forces),
         "stress": (design.stress[present], np.zeros((int(present.sum()), n_species)), design.y_stress[present]),
     }
@@ -106,7 +147,7 @@ class Factor:
         alpha: prior precision.
         columns: (K,) mask of the functions used.
         scale: (P,) prior scales of the unknowns, energy zeros last.
-        baseline: (Z,) energy per atom of each species that was subtracted from the energies, eV.
+        centring: what was taken off energies and their rows.
         normal: (P, P) H, α included.
         right: (P,) weighted, scaled Xᵀ y.
         cholesky: (P, P) lower triangle of H.
@@ -119,7 +160,7 @@ class Factor:
     alpha: float
     columns: BoolArray
     scale: FloatArray
-    baseline: FloatArray
+    centring: Centring
     normal: FloatArray
     right: FloatArray
     cholesky: FloatArray
@@ -130,7 +171,7 @@ class Factor:
     def rows(self, design: Design) -> tuple[FloatArray, FloatArray]:
         """Weighted, scaled rows (R, P) and targets (R,) of all labels of `design`: energies, forces, stresses."""
         parts, targets = [], []
-        for kind, (functions, zeros, values) in label_rows(design, self.baseline).items():
+        for kind, (functions, zeros, values) in label_rows(design, self.centring).items():
             root = np.sqrt(self.weights.of_kind(kind))
             parts.append(np.concatenate([functions[:, self.columns], zeros], axis=1) * (root * self.scale))
             targets.append(root * values)
@@ -144,10 +185,11 @@ class Factor:
     def fit(self, vector: FloatArray | None = None) -> LinearFit:
         """The potential of the solution, or of another vector of scaled unknowns (P,)."""
         unknowns = self.scale * (self.vector if vector is None else vector)
-        n_species = len(self.baseline)
+        n_species = len(self.centring.energy)
         coefficients = np.zeros(len(self.columns))
         coefficients[self.columns] = unknowns[:-n_species]
-        return LinearFit(coefficients, unknowns[-n_species:] + self.baseline, self.columns, self.weights, self.alpha)
+        zeros = self.centring.zeros(unknowns[-n_species:], coefficients)
+        return LinearFit(coefficients, zeros, self.columns, self.weights, self.alpha)
 
     def without(self, block: Design) -> FloatArray:
         """The solution (P,) of the same fit without the labels of `block`, which must be part of it.
@@ -180,7 +222,7 @@ class Factor:
         Raises:
             DataError: α is too small for the precision of the numbers.
         """
-        parts = label_rows(block, self.baseline)
+        parts = label_rows(block, self.centring)
         rows = np.concatenate(
             [np.concatenate([functions[:, self.columns], zeros], axis=1) for functions, zeros, _ in parts.values()]
         )

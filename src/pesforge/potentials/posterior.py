@@ -135,4 +135,7 @@ def posterior_of(factor: Factor, energy_rows: FloatArray, left_out: FloatArray) 
     outside = own / np.maximum(1.0 - factor.weights.energy * own, np.finfo(np.float64).eps)
     scale = quantile_scale(left_out, outside)
     whitening = scipy.linalg.solve_triangular(factor.cholesky, np.diag(factor.scale), lower=True, check_finite=False).T
+    centre = factor.centring.functions[:, factor.columns]
+    n_species, functions = centre.shape
+    whitening[-n_species:] -= centre @ whitening[:functions]
     return Posterior(np.ascontiguousarray(whitening), scale)

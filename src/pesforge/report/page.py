@@ -101,17 +101,8 @@ def _check_groups(checks: list[Row]) -> list[tuple[str, list[Row]]]:
     return [(title, rows) for title, rows in found if rows]
 
 
-def render(evidence: Row) -> str:
-    """The report as one HTML page that needs no network; equal evidence gives equal bytes.
-
-    Args:
-        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
-            `train`, `choose`, `validate`, `provenance` and `cost`; keys in `pesforge.report.schema`.
-
-    Raises:
-        DataError: a key is missing.
-    """
-    require(dict(evidence))
+def pages() -> Environment:
+    """The templates of all pages, with the words that they share."""
     environment = Environment(
         loader=PackageLoader("pesforge", "report"),
         autoescape=True,
@@ -123,16 +114,34 @@ def render(evidence: Row) -> str:
     environment.filters |= {"number": text.number, "quantity": text.quantity}
     words = (text.status, text.duration, text.measured, text.scan_message)
     environment.globals |= {function.__name__: function for function in words}
+    return environment
+
+
+def render(evidence: Row) -> str:
+    """The report as one HTML page that needs no network; equal evidence gives equal bytes.
+
+    Args:
+        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
+            `train`, `choose`, `validate`, `provenance` and `cost`; keys in `pesforge.report.schema`.
+
+    Raises:
+        DataError: a key is missing.
+    """
+    require(dict(evidence))
     checks = evidence["validate"]["checks"]
-    return environment.get_template("template.html.j2").render(
-        **evidence,
-        **_tables(evidence),
-        figures=draw(evidence),
-        sections=SECTIONS,
-        groups=_check_groups(checks),
-        headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
-        dropped_message=text.dropped_message(evidence["curate"]),
-        grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
-        choice_message=text.choice_message(evidence["choose"]),
-        worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
+    return (
+        pages()
+        .get_template("template.html.j2")
+        .render(
+            **evidence,
+            **_tables(evidence),
+            figures=draw(evidence),
+            sections=SECTIONS,
+            groups=_check_groups(checks),
+            headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
+            dropped_message=text.dropped_message(evidence["curate"]),
+            grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
+            choice_message=text.choice_message(evidence["choose"]),
+            worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
+        )
     )

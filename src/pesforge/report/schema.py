@@ -128,6 +128,46 @@ SHAPE: dict[str, dict[str, Any]] = {
     },
 }
 
+CELL = dict.fromkeys(
+    (
+        "element",
+        "energy_mae_mev_per_atom",
+        "energy_printed",
+        "energy_interval_90",
+        "energy_best",
+        "force_mae_ev_per_ang",
+        "force_printed",
+        "force_interval_90",
+        "force_best",
+    )
+)
+PUBLISHED_SHAPE: dict[str, dict[str, Any]] = {
+    "published": {
+        "set": dict.fromkeys(("name", "citation", "licence", "repository", "commit")),
+        **dict.fromkeys(("downloaded", "model", "functions")),
+        "rows": [{**dict.fromkeys(("potential", "ours", "source")), "cells": [CELL]}],
+        "verdicts": [dict.fromkeys(("element", "good", "lower_in", "sentence", "notes"))],
+        "fits": [dict.fromkeys(("element", "n_training", "n_test", "n_copies", "n_functions", "choice"))],
+        "labels": [
+            dict.fromkeys(
+                (
+                    "element",
+                    "split",
+                    "file",
+                    "sha256",
+                    "n_structures",
+                    "n_atoms",
+                    "n_stress",
+                    "stress_remark",
+                    "warnings",
+                )
+            )
+        ],
+    },
+    "cost": {"fits": [dict.fromkeys(("element", "cpu_seconds", "wall_seconds"))]},
+    "provenance": {**dict.fromkeys(("study", "study_hash")), "versions": {}, "code": {}},
+}
+
 
 def _mistakes(value: Any, shape: Any, where: str) -> list[str]:
     if shape is ANY or (value is None and isinstance(shape, OrNull)):
@@ -145,13 +185,13 @@ def _mistakes(value: Any, shape: Any, where: str) -> list[str]:
     return found
 
 
-def require(evidence: dict[str, Any]) -> None:
-    """Check that `evidence` holds every key that the report reads.
+def require(evidence: dict[str, Any], shape: dict[str, dict[str, Any]] = SHAPE) -> None:
+    """Check that `evidence` holds every key that a report reads, those of a study of a crystal unless told otherwise.
 
     Raises:
         DataError: a key is missing or has the wrong kind; the message lists the first ten mistakes.
     """
-    mistakes = _mistakes(evidence, SHAPE, "")
+    mistakes = _mistakes(evidence, shape, "")
     if mistakes:
         listed = "\n".join(f"  {text}" for text in mistakes[:10])
         rest = f"\n  and {len(mistakes) - 10} more" if len(mistakes) > 10 else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numba import config
 
-from pesforge.provenance import fingerprint
+from pesforge.provenance import source_digest
 
 parent = getattr(config, "CACHE_DIR", "") or Path(__file__).parent / "__pycache__"
-config.CACHE_DIR = str(Path(parent) / fingerprint("representations"))  # type: ignore[attr-defined]
+config.CACHE_DIR = str(Path(parent) / source_digest("representations"))  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from pesforge.representations import kernels, row_kernels
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.functions import BasisFunction, list_functions
 from pesforge.representations.harmonics import spherical_harmonics
-from pesforge.representations.neighbours import Neighbours, find_neighbours
+from pesforge.representations.neighbours import Neighbours, Pairs, find_neighbours
 from pesforge.representations.radial import spherical_bessel
 from pesforge.representations.tables import ChannelTables, FunctionTables, channel_tables, function_tables
 
@@ -203,14 +203,20 @@ class AceBasis:
         Raises:
             DataError: an atom's element is not in the basis.
         """
-        index = {symbol: i for i, symbol in enumerate(self.species)}
-        symbols = atoms.get_chemical_symbols()
-        missing = sorted(set(symbols) - set(index))
-        if missing:
+        found: IntArray = self._index[atoms.numbers]
+        if len(found) and found.min() < 0:
+            missing = sorted(set(atoms.get_chemical_symbols()) - set(self.species))
             raise DataError(
                 f"Elements {missing} of the structure are not in the basis, which has {list(self.species)}."
             )
-        return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
+        return found
+
+    @cached_property
+    def _index(self) -> IntArray:
+        """Index into `species` by atomic number, -1 for all other elements."""
+        index = np.full(len(atomic_numbers), -1, dtype=np.int64)
+        index[[atomic_numbers[symbol] for symbol in self.species]] = np.arange(len(self.species))
+        return index
 
     @cached_property
     def _tables(self) -> tuple[ChannelTables, FunctionTables, int]:
@@ -233,14 +239,13 @@ class AceBasis:
         values, slopes = ((weights * part).reshape(shape) for part in plain)
         return values, slopes
 
-    def _environment(self, atoms: Atoms) -> _Environment:
+    def _environment(self, atoms: Atoms, pairs: Pairs | None = None) -> _Environment:
         species = self.species_index(atoms)
-        neighbours = find_neighbours(atoms, self.cutoff_ang)
-        vector = neighbours.vector
-        distance = np.linalg.norm(vector, axis=1)
+        neighbours = find_neighbours(atoms, self.cutoff_ang) if pairs is None else pairs.within(self.cutoff_ang)
+        vector, distance = neighbours.vector, neighbours.distance
         radial, slope = self.radial_functions(distance, species[neighbours.neighbour])
         harmonics, harmonics_gradient = spherical_harmonics(vector, int(self._tables[0].momentum.max()))
-        pairs = kernels.PairTables(
+        tables = kernels.PairTables(
             n_atoms=len(atoms),
             first_pair=neighbours.first_pair,
             first_edge=neighbours.first_edge,
@@ -255,7 +260,7 @@ class AceBasis:
             harmonics_gradient=harmonics_gradient,
         )
         volume = float(atoms.get_volume()) if atoms.pbc.all() else float("nan")
-        return _Environment(species, neighbours, pairs, volume)
+        return _Environment(species, neighbours, tables, volume)
 
     def _spread(self, compact: FloatArray, species: IntArray) -> FloatArray:
         """Invariants of one block (n, K_c) moved to the block of each atom's species, shape (n, K)."""
@@ -274,17 +279,21 @@ class AceBasis:
         density = kernels.densities(environment.pairs, channels, n_components)
         return self._spread(kernels.products(density, functions), environment.species)
 
-    def rows(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def rows(self, atoms: Atoms, pairs: Pairs | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Rows of the design matrix: energy (K,), forces (3n, K) in 1/Å and stress (6, K) in 1/Å³.
 
         Multiplied by coefficients in eV they give the energy of all atoms, the forces -dE/dr and the stress dE/dε/V
         in ASE's sign and order. Stress rows are NaN unless the structure is periodic in three directions.
 
+        Args:
+            atoms: the structure, n atoms.
+            pairs: its pairs, up to the cutoff at least; None: found here.
+
         Raises:
             DataError: the structure cannot be described (unknown element, coincident atoms, not finite).
         """
         channels, functions, n_components = self._tables
-        environment = self._environment(atoms)
+        environment = self._environment(atoms, pairs)
         density = kernels.densities(environment.pairs, channels, n_components)
         compact, values = kernels.products_with_derivatives(density, functions)
         species, n_species = environment.species, len(self.species)

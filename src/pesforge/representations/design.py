@@ -12,6 +12,7 @@ from pesforge import fields as names
 from pesforge.errors import DataError
 from pesforge.representations.archive import load_arrays, save_arrays
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.neighbours import Pairs
 
 if TYPE_CHECKING:
     from pesforge.representations.stacked import Basis
@@ -134,10 +135,16 @@ class Design:
         return cls(**(values | {name: tuple(values[name].tolist()) for name in _TEXT}))
 
 
-def _label(atoms: Atoms, name: str, size: int) -> FloatArray:
-    """The stored label as a flat array, NaN where the structure carries none."""
-    value = None if atoms.calc is None else atoms.calc.get_property(name, atoms, allow_calculation=False)
-    return np.full(size, np.nan) if value is None else np.asarray(value, dtype=float).reshape(size)
+def _labels(atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Stored energy (1,), forces (3n,) and stress (6,), NaN where the structure carries none for its present state."""
+    calculator = atoms.calc
+    found = {} if calculator is None or calculator.check_state(atoms) else calculator.results
+    sizes = {"energy": 1, "forces": 3 * len(atoms), "stress": 6}
+    energy, forces, stress = (
+        np.asarray(found[name], dtype=float).reshape(size) if found.get(name) is not None else np.full(size, np.nan)
+        for name, size in sizes.items()
+    )
+    return energy, forces, stress
 
 
 def _text(atoms: Atoms, name: str, default: str) -> str:
@@ -171,19 +178,20 @@ def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None 
     return assemble(frames, basis, rows())
 
 
-def rows_of(atoms: Atoms, basis: "Basis", name: str) -> Rows:
+def rows_of(atoms: Atoms, basis: "Basis", name: str, pairs: Pairs | None = None) -> Rows:
     """Rows of one structure.
 
     Args:
         atoms: the structure.
         basis: the functions.
         name: what a structure without an id is called.
+        pairs: pairs of the structure, up to the largest cutoff at least; None: found here.
 
     Raises:
         DataError: the structure cannot be described; the message names it.
     """
     try:
-        return basis.rows(atoms)
+        return basis.rows(atoms, pairs)
     except DataError as error:
         raise DataError(f"Structure {_text(atoms, names.ID, name)}: {error}") from error
 
@@ -207,7 +215,8 @@ def assemble(frames: Sequence[Atoms], basis: "Basis", rows: Iterable[Rows]) -> D
         energy[s], forces[row : row + 3 * len(atoms)], stress[6 * s : 6 * s + 6] = block
         row += 3 * len(atoms)
     empty = np.empty(0)
-    y_stress = np.concatenate([empty, *(_label(atoms, "stress", 6) for atoms in frames)])
+    labels = list(map(_labels, frames))
+    y_energy, y_forces, y_stress = (np.concatenate([empty, *(found[kind] for found in labels)]) for kind in range(3))
     return Design(
         ids=ids,
         families=tuple(_text(atoms, names.FAMILY, "") for atoms in frames),
@@ -217,8 +226,8 @@ def assemble(frames: Sequence[Atoms], basis: "Basis", rows: Iterable[Rows]) -> D
         energy=energy,
         forces=forces,
         stress=stress,
-        y_energy=np.concatenate([empty, *(_label(atoms, "energy", 1) for atoms in frames)]),
-        y_forces=np.concatenate([empty, *(_label(atoms, "forces", 3 * len(atoms)) for atoms in frames)]),
+        y_energy=y_energy,
+        y_forces=y_forces,
         y_stress=np.where(np.isnan(stress).any(axis=1), np.nan, y_stress),
         degree=basis.degree,
         order=basis.order,

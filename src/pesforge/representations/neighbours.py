@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.pairs import find_pairs
 from pesforge.representations.arrays import FloatArray, IntArray
 
 COINCIDENT_ANG = 1e-6
@@ -23,6 +24,7 @@ class Neighbours:
     centre: IntArray
     neighbour: IntArray
     vector: FloatArray
+    distance: FloatArray
     first_pair: IntArray
     """Pairs of centre i are first_pair[i] … first_pair[i + 1] - 1, shape (n + 1,)."""
     first_edge: IntArray
@@ -64,21 +66,80 @@ def raw_pairs(atoms: Atoms, cutoff_ang: float) -> tuple[IntArray, IntArray, IntA
     Raises:
         DataError: two atoms at one point.
     """
-    from vesin import NeighborList  # imports torch where it is installed, which takes seconds
-
-    finder = NeighborList(cutoff=cutoff_ang, full_list=True, n_threads=1)
-    first, second, shift, vector = finder.compute(
-        np.ascontiguousarray(atoms.positions, dtype=float),
-        np.ascontiguousarray(atoms.cell.array, dtype=float),
-        [bool(flag) for flag in atoms.pbc],
-        "ijSD",
-    )
+    first, second, shift, vector = find_pairs(atoms, cutoff_ang, "ijSD")
     if len(vector):
         squares = np.einsum("px,px->p", vector, vector)
         worst = int(squares.argmin())
         if squares[worst] < COINCIDENT_ANG**2:
             raise DataError(f"Atoms {first[worst]} and {second[worst]} are at the same place; drop the structure.")
-    return first.astype(np.int64), second.astype(np.int64), shift.astype(np.int64), vector
+    return first, second, shift, vector
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of a structure within a reach, found once for several cutoffs.
+
+    Attributes:
+        n_atoms: number of atoms.
+        reach_ang: largest distance in Å.
+        centre: atom i of each pair (P,), rising.
+        neighbour: atom j of each pair (P,), rising for each i.
+        vector: r_j - r_i in Å (P, 3).
+        distance: its length in Å (P,).
+    """
+
+    n_atoms: int
+    reach_ang: float
+    centre: IntArray
+    neighbour: IntArray
+    vector: FloatArray
+    distance: FloatArray
+
+    def within(self, cutoff_ang: float) -> Neighbours:
+        """The pairs up to a cutoff in Å, which must not lie beyond the reach."""
+        assert cutoff_ang <= self.reach_ang
+        centre, neighbour, vector, distance = self.centre, self.neighbour, self.vector, self.distance
+        if cutoff_ang < self.reach_ang:
+            near = np.flatnonzero(distance <= cutoff_ang)
+            centre, neighbour, vector, distance = centre[near], neighbour[near], vector[near], distance[near]
+        distinct = np.ones(len(centre), dtype=bool)
+        distinct[1:] = (centre[1:] != centre[:-1]) | (neighbour[1:] != neighbour[:-1])
+        starts_edge = distinct & (centre != neighbour)
+        first_edge = np.searchsorted(centre[starts_edge], np.arange(self.n_atoms + 1))
+        position = np.cumsum(starts_edge) - 1 - first_edge[centre]
+        return Neighbours(
+            centre=centre,
+            neighbour=neighbour,
+            vector=vector,
+            distance=distance,
+            first_pair=np.searchsorted(centre, np.arange(self.n_atoms + 1)),
+            first_edge=first_edge,
+            edge_neighbour=neighbour[starts_edge],
+            edge_position=np.where(centre == neighbour, -1, position),
+        )
+
+
+def pairs_of(atoms: Atoms, reach_ang: float) -> Pairs:
+    """The pairs of a structure within a reach, in an order that does not depend on how they were found.
+
+    Args:
+        atoms: the structure; cells smaller than the reach and positions outside of the cell are allowed.
+        reach_ang: largest distance in Å.
+
+    Raises:
+        DataError: not finite, periodic without volume, or two atoms at one point.
+    """
+    check_structure(atoms)
+    first, second, shift, vector = raw_pairs(atoms, reach_ang)
+    key = first * len(atoms) + second
+    if len(shift):
+        lowest = shift.min(axis=0)
+        for axis, span in enumerate(shift.max(axis=0) - lowest + 1):
+            key = key * span + (shift[:, axis] - lowest[axis])
+    order = np.argsort(key)
+    vector = np.ascontiguousarray(vector[order])
+    distance = np.sqrt(np.einsum("px,px->p", vector, vector))
+    return Pairs(len(atoms), reach_ang, first[order], second[order], vector, distance)
 
 
 def find_neighbours(atoms: Atoms, cutoff_ang: float) -> Neighbours:
@@ -91,22 +152,4 @@ def find_neighbours(atoms: Atoms, cutoff_ang: float) -> Neighbours:
     Raises:
         DataError: not finite, periodic without volume, or two atoms at one point.
     """
-    check_structure(atoms)
-    first, second, shift, vector = raw_pairs(atoms, cutoff_ang)
-    n_atoms = len(atoms)
-    order = np.lexsort((*shift.T, second, first))
-    first, second = first[order], second[order]
-    distinct = np.ones(len(first), dtype=bool)
-    distinct[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    starts_edge = distinct & (first != second)
-    first_edge = np.searchsorted(first[starts_edge], np.arange(n_atoms + 1))
-    position = np.cumsum(starts_edge) - 1 - first_edge[first]
-    return Neighbours(
-        centre=first,
-        neighbour=second,
-        vector=np.ascontiguousarray(vector[order]),
-        first_pair=np.searchsorted(first, np.arange(n_atoms + 1)),
-        first_edge=first_edge,
-        edge_neighbour=second[starts_edge],
-        edge_position=np.where(first == second, -1, position),
-    )
+    return pairs_of(atoms, cutoff_ang).within(cutoff_ang)

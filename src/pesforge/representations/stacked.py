@@ -11,6 +11,7 @@ from ase import Atoms
 from pesforge.errors import DataError, SettingsError
 from pesforge.representations.ace import AceBasis, AtomGradient, Projection
 from pesforge.representations.arrays import FloatArray, IntArray
+from pesforge.representations.neighbours import Pairs, pairs_of
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ class StackedBasis:
         """Invariants of every atom, shape (n, K); errors as for `AceBasis.invariants`."""
         return np.concatenate([part.invariants(atoms) for part in self.parts], axis=1)
 
-    def rows(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def rows(self, atoms: Atoms, pairs: Pairs | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Rows of the design matrix: energy (K,), forces (3n, K) and stress (6, K), as of `AceBasis.rows`."""
-        energy, forces, stress = zip(*(part.rows(atoms) for part in self.parts), strict=True)
+        found = pairs_of(atoms, self.cutoff_ang) if pairs is None else pairs
+        energy, forces, stress = zip(*(part.rows(atoms, found) for part in self.parts), strict=True)
         return np.concatenate(energy), np.concatenate(forces, axis=1), np.concatenate(stress, axis=1)
 
     def project(self, atoms: Atoms, matrix: FloatArray) -> Projection:

@@ -20,8 +20,9 @@ def stacked(design, problem, weights, alpha, mask):
     for s, n in enumerate(design.n_atoms):
         start = design.offsets[s]
         zero = np.zeros(design.counts.shape[1])
-        rows.append(np.sqrt(weights.energy) * np.append(design.energy[s, mask], design.counts[s]) / n)
-        targets.append(np.sqrt(weights.energy) * (design.y_energy[s] - design.counts[s] @ problem.baseline) / n)
+        centred = design.energy[s] - design.counts[s] @ problem.centring.functions
+        rows.append(np.sqrt(weights.energy) * np.append(centred[mask], design.counts[s]) / n)
+        targets.append(np.sqrt(weights.energy) * (design.y_energy[s] - design.counts[s] @ problem.centring.energy) / n)
         for r in range(3 * start, 3 * start + 3 * n):
             rows.append(np.sqrt(weights.force) * np.append(design.forces[r, mask], zero))
             targets.append(np.sqrt(weights.force) * design.y_forces[r])
@@ -38,7 +39,8 @@ def brute_force(design, problem, weights, alpha, mask, held_out):
     """Prediction minus label of the structures `held_out` by a fit to the others; scales as in `problem`."""
     rest = design.select(np.setdiff1d(np.arange(len(design.ids)), held_out))
     solution = np.linalg.lstsq(*stacked(rest, problem, weights, alpha, mask), rcond=None)[0]
-    coefficients, zeros = solution[: mask.sum()], solution[mask.sum() :] + problem.baseline
+    coefficients = solution[: mask.sum()]
+    zeros = solution[mask.sum() :] + problem.centring.energy - problem.centring.functions[:, mask] @ coefficients
     block = design.select(np.asarray(held_out))
     energy = (block.energy[:, mask] @ coefficients + block.counts @ zeros - block.y_energy) / block.n_atoms
     forces = block.forces[:, mask] @ coefficients - block.y_forces
@@ -52,7 +54,8 @@ def test_fit_is_the_regularised_least_squares_solution(make_design):
     expected = np.linalg.lstsq(*stacked(design, problem, WEIGHTS, ALPHA, mask), rcond=None)[0]
     fit = problem.fit(WEIGHTS, ALPHA)
     np.testing.assert_allclose(fit.coefficients, expected[:7], rtol=1e-9)
-    np.testing.assert_allclose(fit.zeros, expected[7:] + problem.baseline, rtol=1e-9)
+    zeros = expected[7:] + problem.centring.energy - problem.centring.functions @ expected[:7]
+    np.testing.assert_allclose(fit.zeros, zeros, rtol=1e-9)
 
 
 def test_prior_scale_is_the_inverse_rms_force_damped_by_degree(make_design):
@@ -212,10 +215,11 @@ def test_leverages_of_labels_by_the_fit_without_them(make_design, functions, wei
         covariance = np.linalg.inv(rows.T @ rows)
         block = design.select(np.array(held_out))
         found = factor.outside(block)
+        centred = block.energy - block.counts @ problem.centring.functions
         present = np.isfinite(block.y_stress)
         zeros = np.zeros((len(block.stress), 2))
         expected = {
-            "energy": np.hstack([block.energy[:, mask], block.counts]) / block.n_atoms[:, None],
+            "energy": np.hstack([centred[:, mask], block.counts]) / block.n_atoms[:, None],
             "force": np.hstack([block.forces[:, mask], np.zeros((len(block.forces), 2))]),
             "stress": np.hstack([block.stress[:, mask], zeros])[present],
         }

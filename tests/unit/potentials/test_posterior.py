@@ -5,18 +5,18 @@ import pytest
 from safetensors.numpy import save_file
 
 from pesforge.errors import DataError
-from pesforge.potentials.normal import Factor, Weights
+from pesforge.potentials.normal import Centring, Factor, Weights
 from pesforge.potentials.posterior import CHUNK_ROWS, TENSORS, Posterior, posterior_of
 
 
-def factor_of(rows: np.ndarray, scale: np.ndarray, alpha: float) -> Factor:
+def factor_of(rows: np.ndarray, scale: np.ndarray, alpha: float, centring: Centring) -> Factor:
     normal = rows.T @ rows + alpha * np.eye(rows.shape[1])
     return Factor(
         weights=Weights(1.0, 0.0, 0.0),
         alpha=alpha,
         columns=np.ones(rows.shape[1] - 1, dtype=bool),
         scale=scale,
-        baseline=np.zeros(1),
+        centring=centring,
         normal=normal,
         right=np.zeros(rows.shape[1]),
         cholesky=np.linalg.cholesky(normal),
@@ -29,7 +29,7 @@ def factor_of(rows: np.ndarray, scale: np.ndarray, alpha: float) -> Factor:
 def test_leverage_and_scale_are_those_of_the_covariance():
     rng = np.random.default_rng(0)
     rows, scale = rng.normal(size=(400, 5)), rng.uniform(0.5, 2.0, 5)
-    factor = factor_of(rows, scale, 0.1)
+    factor = factor_of(rows, scale, 0.1, Centring(np.zeros(1), np.zeros((1, 4))))
     covariance = np.diag(scale) @ np.linalg.inv(factor.normal) @ np.diag(scale)
     own = np.einsum("sp,pq,sq->s", rows, np.linalg.inv(factor.normal), rows)
     noise = 0.03
@@ -41,6 +41,20 @@ def test_leverage_and_scale_are_those_of_the_covariance():
     np.testing.assert_allclose(found.leverage(new), np.einsum("rp,pq,rq->r", new, covariance, new), rtol=1e-9)
     expected = found.scale * np.sqrt(new.sum(axis=0) @ covariance @ new.sum(axis=0))
     assert found.of(new).energy_sigma_ev == pytest.approx(expected, rel=1e-9)
+
+
+def test_leverages_do_not_depend_on_the_centring_of_the_rows():
+    rng = np.random.default_rng(2)
+    rows, scale, means = rng.normal(size=(400, 5)), np.full(5, 1.0), rng.normal(size=(1, 4))
+    rows[:, 4] = 1.0
+    centred = rows.copy()
+    centred[:, :4] -= means
+    new = np.concatenate([rng.normal(size=(7, 4)), np.ones((7, 1))], axis=1)
+    found = [
+        posterior_of(factor_of(used, scale, 1e-9, Centring(np.zeros(1), centre)), used, np.ones(400)).leverage(new)
+        for used, centre in ((rows, np.zeros((1, 4))), (centred, means))
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
 
 
 def test_what_is_saved_is_loaded(tmp_path):

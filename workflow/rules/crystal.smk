@@ -1,0 +1,65 @@
+# Names and helper functions shared by the rule files of a study of a crystal; no rules.
+import math
+
+from pesforge.structure import from_plain
+
+
+def batches(study):
+    """Names of the label batches; their number follows from the settings alone."""
+    total = sum(study.sample.families.values())
+    return [
+        f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))
+    ]
+
+
+def scanned_parameters(study):
+    """Numerical parameters that the stage `converge` scans."""
+    names = ["cutoff_ev", "k_spacing_per_ang", "scf_tolerance"]
+    return names + (["smearing_ev"] if study.converge.smearing_ev else [])
+
+
+def opening(study):
+    """What will be computed, for the line at the start."""
+    families = ", ".join(
+        f"{count} {family}" for family, count in study.sample.families.items()
+    )
+    return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
+
+
+PARENT = LOADED.parent
+RUNS = LOADED.runs
+SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
+STORE = f"{OUT}/store"
+DFT_CODE = fingerprint("dft/gpaw_engine", "dft/settings")
+CALCULATION = (
+    "dft/engines",
+    "dft/failures",
+    "dft/gpaw_engine",
+    "dft/label",
+    "dft/settings",
+    "dft/store",
+)
+EVIDENCE = [
+    f"{OUT}/evidence/{stage}.json"
+    for stage in (
+        "converge",
+        "sample",
+        "label",
+        "curate",
+        "describe",
+        "crossvalidate",
+        "train",
+        "choose",
+        "validate",
+        "provenance",
+        "cost",
+    )
+]
+TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
+OPENING = opening(STUDY)
+
+# How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
+os.environ.update(
+    PESFORGE_LABELS=str(sum(STUDY.sample.families.values())),
+    PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
+)

@@ -1,0 +1,99 @@
+# A published table again: labels from the network or from files, one fit per element, errors beside the published ones.
+
+
+rule fetch_labels:
+    output:
+        labels=f"{OUT}/fetch/{{element}}_{{split}}.json",
+    log:
+        f"{OUT}/logs/fetch_labels/{{element}}_{{split}}.log",
+    localrule: True
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        url=lambda wildcards: url_of(PUBLISHED, wildcards.element, wildcards.split),
+        sha256=lambda wildcards: PUBLISHED.sha256.get(
+            f"{wildcards.element}_{wildcards.split}"
+        ),
+        record=f"{OUT}/store/{{element}}_{{split}}.sha256",
+    script:
+        "../scripts/fetch_labels.py"
+
+
+rule prepare_labels:
+    input:
+        unpack(lambda wildcards: label_files(wildcards.element)),
+    output:
+        training=f"{OUT}/labels/{{element}}_training.extxyz",
+        test=f"{OUT}/labels/{{element}}_test.extxyz",
+        about=f"{OUT}/labels/{{element}}.json",
+    log:
+        f"{OUT}/logs/prepare_labels/{{element}}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        sha256=plain(PUBLISHED)["sha256"],
+        code=fingerprint("dataset", "pairs", "published/convert", "published/labels"),
+        readings=fingerprint("published/mlearn"),
+    script:
+        "../scripts/prepare_labels.py"
+
+
+rule fit_element:
+    input:
+        training=f"{OUT}/labels/{{element}}_training.extxyz",
+        test=f"{OUT}/labels/{{element}}_test.extxyz",
+    output:
+        fit=directory(f"{OUT}/fit/{{element}}"),
+        cost=f"{OUT}/cost/{{element}}.json",
+    log:
+        f"{OUT}/logs/fit_element/{{element}}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        fit={"functions": STUDY.functions, "model": STUDY.model},
+        code=FIT_CODE,
+    script:
+        "../scripts/fit_element.py"
+
+
+rule compare_published:
+    input:
+        fits=expand(rules.fit_element.output.fit, element=ELEMENTS),
+        costs=expand(rules.fit_element.output.cost, element=ELEMENTS),
+        labels=expand(rules.prepare_labels.output.about, element=ELEMENTS),
+    output:
+        evidence=f"{OUT}/evidence/published.json",
+        cost=f"{OUT}/evidence/cost.json",
+        provenance=f"{OUT}/evidence/provenance.json",
+        table=f"{OUT}/report/table.csv",
+    log:
+        f"{OUT}/logs/compare_published.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        study=plain(STUDY),
+        code=fingerprint("published/compare", "published/mlearn", "provenance"),
+        fit_code=FIT_CODE,
+    script:
+        "../scripts/compare_published.py"
+
+
+rule render_published:
+    input:
+        published=rules.compare_published.output.evidence,
+        cost=rules.compare_published.output.cost,
+        provenance=rules.compare_published.output.provenance,
+    output:
+        page=f"{OUT}/report/index.html",
+    log:
+        f"{OUT}/logs/render_published.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=fingerprint("report"),
+    script:
+        "../scripts/render_published.py"
