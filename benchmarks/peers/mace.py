@@ -16,16 +16,16 @@ TRAIN = f"{START}; main()"
 SETTINGS = {
     "model": "MACE",
     "r_max": "5.0",
-    "num_channels": "32",
+    "num_channels": "16",
     "max_L": "0",
     "correlation": "3",
     "num_interactions": "2",
-    "batch_size": "2",
+    "batch_size": "1",
     "valid_batch_size": "8",
     "lr": "0.01",
     "scheduler": "ExponentialLR",
     "lr_scheduler_gamma": "0.9",
-    "energy_weight": "1",
+    "energy_weight": "10",
     "forces_weight": "100",
     "valid_fraction": "0.05",
     "E0s": "average",
@@ -36,7 +36,7 @@ SETTINGS = {
     "forces_key": "REF_forces",
 }
 NOTE = (
-    "mace-torch: 2 layers, 32 scalar channels, 5 Å, float32, batches of 2, one seed; a CPU budget is unfair to "
+    "mace-torch: 2 layers, 16 scalar channels, 5 Å, float32, batches of 1, one seed; a CPU budget is unfair to "
     "networks of this kind, which go further on a GPU"
 )
 

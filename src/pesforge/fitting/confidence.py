@@ -46,17 +46,15 @@ def calibrated_posterior(chosen: Chosen, factor: Factor, left_out: Residuals) ->
         errors["stress"].append(left_out.stress[6 * s : 6 * s + 6][stress_present(block)])
         for kind, values in leverages.items():
             values.append(found[kind])
-    scales = {
-        kind: _scale(np.concatenate(values), np.concatenate(leverages[kind]))
-        for kind, values in errors.items()
-        if sum(map(len, values))
-    }
-    return replace(posterior, force_scale=scales.get("force"), stress_scale=scales.get("stress"))
+    scales = {kind: _scale(values, leverages[kind]) for kind, values in errors.items()}
+    return replace(posterior, force_scale=scales["force"], stress_scale=scales["stress"])
 
 
-def _scale(errors: FloatArray, leverage: FloatArray) -> float:
-    counted = leverage > SYMMETRIC * leverage.max()
-    return quantile_scale(errors[counted], leverage[counted])
+def _scale(errors: list[FloatArray], leverages: list[FloatArray]) -> float | None:
+    """The scale of one kind of label; None where none counts."""
+    error, leverage = np.concatenate([np.empty(0), *errors]), np.concatenate([np.empty(0), *leverages])
+    counted = leverage > SYMMETRIC * leverage.max(initial=0.0)
+    return quantile_scale(error[counted], leverage[counted]) if counted.any() else None
 
 
 def _sample(sizes: IntArray) -> IntArray:
