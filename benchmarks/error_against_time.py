@@ -57,6 +57,7 @@ POD_FIT = POD_START + "run.command('fitpod ' + ' '.join(sys.argv[2:]))"
 PYTHON = Path(sys.executable)
 PEERS = ("fitpod", "fitsnap", "mace")
 START_REPEATS = 3
+FINE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 Row = dict[str, Any]
 
 
@@ -177,7 +178,7 @@ def installed(arguments: argparse.Namespace) -> list[str]:
 
 def draw(rows: Sequence[Row], title: str) -> Figure:
     """Both errors against CPU time; an open marker behind each filled one is the time without start-up."""
-    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     FigureCanvasSVG(figure)
     panels = ((ENERGY, "test energy MAE (meV/atom)"), (FORCE, "test force MAE (eV/Å)"))
     for axes, (key, label) in zip(figure.subplots(1, 2), panels, strict=True):
@@ -204,7 +205,8 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
         axes.margins(0.18, 0.12)
         for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
             svg.log_axis(axes, which)
-            axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=10))
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(10, subs=(1.0, 3.0) if high > 20 * low else FINE, numticks=12))
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
     figure.suptitle(title, fontsize=9)
     return figure

@@ -36,8 +36,8 @@ SETTINGS = {
     "forces_key": "REF_forces",
 }
 NOTE = (
-    "mace-torch: 2 layers, 16 scalar channels, 5 Å, float32, batches of 1, one seed; a CPU budget is unfair to "
-    "networks of this kind, which go further on a GPU"
+    "mace-torch: 2 layers, 16 scalar channels, 5 Å, float32, batches of 1, one seed;\n"
+    "a CPU budget is unfair to networks of this kind, which go further on a GPU"
 )
 
 
