@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pesforge.dataset import LabelKeys
 
 CONFIG = Path("config")
-MODELS = ("ace", "pair", "eam", "tersoff", "ace-neural", "mace")
+MODELS = ("ace", "pair", "eam", "tersoff", "ace-neural", "ace-quadratic", "mace")
 """Functional forms of `pesforge.fitting.models.FITTERS`, named here so that the help text imports nothing."""
 
 

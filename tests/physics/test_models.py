@@ -4,6 +4,7 @@ A new functional form joins by one line of `MODELS`: a name and a function from 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from tiny_mace import tiny_mace
 from pesforge.export import Potential
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
+from pesforge.potentials.quadratic_head import QuadraticHead
 from pesforge.representations.ace import AceBasis
+from pesforge.representations.zbl import Zbl
 
 SPECIES = ("Au", "Cu")
 CUTOFF_ANG = 5.0
@@ -24,13 +27,17 @@ INPUTS = 3
 
 
 def ace(kind: str, species: tuple[str, ...]) -> Potential:
-    """A potential on ACE invariants with random coefficients, and a random head for `ace-neural`."""
+    """A potential on ACE invariants with random coefficients, and a random head where its kind has one."""
     rng = np.random.default_rng(2)
     basis = AceBasis(species, CUTOFF_ANG, (6, 5, 4), (0, 3, 2))
     coefficients = 5.0 * rng.normal(size=basis.n_functions) / (1 + basis.degree) ** 2
     zeros = {symbol: -1.0 - number for number, symbol in enumerate(species)}
     if kind == "ace-linear":
         return Potential("ace-linear", basis, coefficients, zeros)
+    matrix = rng.normal(size=(basis.n_functions, INPUTS)) / basis.n_functions
+    if kind == "ace-quadratic":
+        form = QuadraticHead.of_products(rng.normal(size=INPUTS), rng.normal(size=INPUTS * (INPUTS + 1) // 2))
+        return Potential(kind, basis, coefficients, zeros, form, matrix, np.zeros(INPUTS))
     head = NeuralHead(
         mean=np.zeros(INPUTS),
         scale=np.ones(INPUTS),
@@ -41,7 +48,6 @@ def ace(kind: str, species: tuple[str, ...]) -> Potential:
         zeros=np.zeros(len(species)),
         activation="silu",
     )
-    matrix = rng.normal(size=(basis.n_functions, INPUTS)) / basis.n_functions
     return Potential("ace-neural", basis, coefficients, zeros, head, matrix, np.zeros(INPUTS))
 
 
@@ -52,6 +58,10 @@ MODELS: dict[str, Callable[[tuple[str, ...]], Model]] = {
     "tersoff": lambda species: classical("tersoff", species),
     "ace-linear": lambda species: ace("ace-linear", species),
     "ace-neural": lambda species: ace("ace-neural", species),
+    "ace-quadratic": lambda species: ace("ace-quadratic", species),
+    "ace-linear with zbl": lambda species: replace(
+        ace("ace-linear", species), baseline=Zbl(tuple(sorted(species)), 2.2, 3.2)
+    ),
     "mace": lambda species: tiny_mace(species, layers=2, cutoff_ang=CUTOFF_ANG),
 }
 REACH_ANG = {"tersoff": 3.8}

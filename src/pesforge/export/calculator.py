@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from ase import Atoms
@@ -16,29 +16,35 @@ from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
 from pesforge.potentials.posterior import Posterior, Uncertainty
+from pesforge.potentials.quadratic_head import QuadraticHead
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.compiled import CompiledAce, compile_ace
 from pesforge.representations.evaluator import Evaluator
 from pesforge.representations.pair_list import PairList
+from pesforge.representations.quadratic import QuadraticBasis
 from pesforge.representations.stacked import Basis, basis_from_dict
+from pesforge.representations.zbl import Zbl
 
 WEIGHTS = "weights.safetensors"
-Kind = Literal["ace-linear", "ace-neural"]
+Kind = Literal["ace-linear", "ace-neural", "ace-quadratic"]
+Head = NeuralHead | HeadEnsemble | QuadraticHead
 
 
 @dataclass(frozen=True)
 class Potential:
-    """E = Σ_i [ μ_{z_i} + c·B(i) + h(B(i) M − m) ], the last term for the kind `ace-neural` alone.
+    """E = Σ_i [ μ_{z_i} + c·B(i) + h(B(i) M − m) ], the last term not for the kind `ace-linear`.
 
     Attributes:
-        kind: `ace-linear` or `ace-neural`.
+        kind: `ace-linear`, `ace-neural` or `ace-quadratic`.
         basis: K invariants per atom.
         coefficients: c (K,) in eV.
         zeros: μ per chemical symbol in eV, of the whole potential: `head.zeros` is not added to it.
         head: h; None for a linear potential.
         matrix: M (K, P); None for a linear potential.
         offset: m (P,); None for a linear potential.
-        posterior: of the coefficients of a linear potential; None: the potential knows nothing of its own error.
+        posterior: of the coefficients, those of a quadratic head included; None: the potential knows nothing of its
+            own error.
+        baseline: screened repulsion of nuclei that is added to all of this; None: there is none.
 
     Raises:
         DataError: the parts do not fit together.
@@ -48,18 +54,17 @@ class Potential:
     basis: Basis
     coefficients: FloatArray
     zeros: Mapping[str, float]
-    head: NeuralHead | HeadEnsemble | None = None
+    head: Head | None = None
     matrix: FloatArray | None = None
     offset: FloatArray | None = None
     posterior: Posterior | None = None
+    baseline: Zbl | None = None
 
     def __post_init__(self) -> None:
         functions = self.basis.n_functions
-        if self.posterior is not None and len(self.posterior.whitening) != functions + len(self.basis.species):
-            raise DataError(
-                f"the posterior is of {len(self.posterior.whitening)} unknowns; {functions} functions and "
-                f"{len(self.basis.species)} energy zeros are needed."
-            )
+        self._check_posterior()
+        if self.baseline is not None and set(self.baseline.species) != set(self.basis.species):
+            raise DataError(f"the repulsion is of {self.baseline.species}, the basis of {self.basis.species}.")
         if self.coefficients.shape != (functions,):
             raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
         if set(self.zeros) != set(self.basis.species):
@@ -68,9 +73,11 @@ class Potential:
         if self.kind == "ace-linear":
             if any(part is not None for part in parts):
                 raise DataError("a linear potential has no head, matrix or offset.")
-        elif self.kind == "ace-neural":
+        elif self.kind in ("ace-neural", "ace-quadratic"):
             if self.head is None or self.matrix is None or self.offset is None:
-                raise DataError("a neural potential needs a head, a matrix and an offset.")
+                raise DataError(f"a potential of the kind {self.kind} needs a head, a matrix and an offset.")
+            if isinstance(self.head, QuadraticHead) != (self.kind == "ace-quadratic"):
+                raise DataError(f"a {type(self.head).__name__} does not belong to the kind {self.kind}.")
             inputs = self.head.n_inputs
             if self.matrix.shape != (functions, inputs) or self.offset.shape != (inputs,):
                 raise DataError(
@@ -78,7 +85,18 @@ class Potential:
                     f"the {inputs} inputs of the head."
                 )
         else:
-            raise DataError(f"kind {self.kind!r} is not known; it is ace-linear or ace-neural.")
+            raise DataError(f"kind {self.kind!r} is not known; it is one of {', '.join(get_args(Kind))}.")
+
+    def _check_posterior(self) -> None:
+        if self.posterior is None:
+            return
+        products = self.head.n_products if isinstance(self.head, QuadraticHead) else 0
+        functions, species = self.basis.n_functions, len(self.basis.species)
+        if len(self.posterior.whitening) != functions + products + species:
+            raise DataError(
+                f"the posterior is of {len(self.posterior.whitening)} unknowns; {functions} functions, {products} "
+                f"products and {species} energy zeros are needed."
+            )
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -87,8 +105,14 @@ class Potential:
 
     def facts(self) -> Mapping[str, Any]:
         """Plain values that head the model card."""
-        heads = {"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {}
-        return {**heads, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
+        facts: dict[str, Any] = {}
+        if isinstance(self.head, HeadEnsemble):
+            facts["heads"] = len(self.head.members)
+        if isinstance(self.head, QuadraticHead):
+            facts["projections"] = self.head.n_inputs
+        if self.baseline is not None:
+            facts["repulsion"] = f"ZBL, switched off from {self.baseline.inner_ang:g} to {self.baseline.outer_ang:g} Å"
+        return {**facts, **self.basis.facts(), "energy zeros in eV": dict(self.zeros)}
 
     def write(self, folder: Path) -> Mapping[str, Any]:
         """Write `weights.safetensors` and the files of the head; return what `read` needs beside them."""
@@ -103,6 +127,7 @@ class Potential:
             "basis": self.basis.to_dict(),
             "zeros_ev": {key: float(value) for key, value in self.zeros.items()},
             "posterior": self.posterior is not None,
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
         }
         return described | ({"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {})
 
@@ -110,7 +135,9 @@ class Potential:
     def read(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """The potential that `write` stored, from its files and from the values that it returned."""
         tensors = load_file(folder / WEIGHTS)
-        head: NeuralHead | HeadEnsemble | None = None
+        head: Head | None = None
+        if described["kind"] == "ace-quadratic":
+            head = QuadraticHead.load(folder)
         if described["kind"] == "ace-neural":
             several = "heads" in described
             head = HeadEnsemble.load(folder, int(described["heads"])) if several else NeuralHead.load(folder)
@@ -123,6 +150,7 @@ class Potential:
             matrix=tensors.get("matrix"),
             offset=tensors.get("offset"),
             posterior=Posterior.load(folder) if described.get("posterior") else None,
+            baseline=Zbl.from_dict(described["baseline"]) if described.get("baseline") else None,
         )
 
     @property
@@ -165,7 +193,7 @@ class Potential:
         return energies + correction, slopes + gradient @ self.matrix.T
 
     def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> Uncertainty:
-        """What a linear potential says about its own error on a structure.
+        """What a potential with closed-form coefficients says about its own error on a structure.
 
         Args:
             atoms: the structure.
@@ -178,16 +206,26 @@ class Potential:
         if self.posterior is None:
             raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
         species = self.basis.species_index(atoms)
-        own = np.eye(len(self.basis.species))[species]
-        found = self.posterior.of(np.concatenate([self.basis.invariants(atoms), own], axis=1))
+        invariants, own = self.basis.invariants(atoms), np.eye(len(self.basis.species))[species]
+        rows = [invariants, own]
+        if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
+            rows.insert(1, self.head.products(invariants @ self.matrix - self.offset))
+        found = self.posterior.of(np.concatenate(rows, axis=1))
         if not forces:
             return found
-        _, force_rows, stress_rows = self.basis.rows(atoms)
+        _, force_rows, stress_rows = self._row_basis.rows(atoms)
         deviations = self.posterior.deviations(force_rows, stress_rows)
         return replace(found, force_sigma_ev_per_ang=deviations[0], stress_sigma_ev_per_ang3=deviations[1])
 
+    @property
+    def _row_basis(self) -> Basis | QuadraticBasis:
+        """What gives the rows of forces and stress: the products of a quadratic head stand behind the invariants."""
+        if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
+            return QuadraticBasis(self.basis, self.matrix, self.offset + self.head.mean)
+        return self.basis
+
     def compiled(self) -> CompiledAce:
-        """Flat tables of the linear part, zeros included; of a linear potential they are the whole potential."""
+        """Flat tables of the linear part, zeros included; a head and the baseline are not in them."""
         zeros = np.array([self.zeros[symbol] for symbol in self.basis.species])
         return compile_ace(self.basis, self.coefficients, zeros)
 
@@ -211,8 +249,16 @@ class Potential:
                 f"The potential has no parameters for {', '.join(missing)}; it is made for "
                 f"{', '.join(self.basis.species)}. Train a potential whose study holds these elements."
             )
+        pairs = PairList(0.0) if pairs is None else pairs
+        energies, forces, stress = self._without_baseline(atoms, pairs)
+        if self.baseline is None:
+            return energies, forces, stress
+        more = self.baseline.evaluate(atoms, pairs.shorter)
+        return energies + more[0], forces + more[1], stress + more[2]
+
+    def _without_baseline(self, atoms: Atoms, pairs: PairList) -> tuple[FloatArray, FloatArray, FloatArray]:
         if self.kind == "ace-linear":
-            return self._evaluator.evaluate(atoms, PairList(0.0) if pairs is None else pairs)
+            return self._evaluator.evaluate(atoms, pairs)
         energies, forces, stress = self.basis.evaluate(atoms, self.atom_gradient)
         return energies + np.array([self.zeros[symbol] for symbol in atoms.get_chemical_symbols()]), forces, stress
 

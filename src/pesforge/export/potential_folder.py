@@ -33,6 +33,7 @@ INNER = "potential"
 READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = {
     "ace-linear": Potential.read,
     "ace-neural": Potential.read,
+    "ace-quadratic": Potential.read,
     "pair": ClassicalPotential.read,
     "eam": ClassicalPotential.read,
     "tersoff": ClassicalPotential.read,

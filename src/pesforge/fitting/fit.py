@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.export import Potential
+from pesforge.fields import FAMILY
+from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.confidence import calibrated_posterior
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
-from pesforge.fitting.left_out import by_group, of_training, potential_of
+from pesforge.fitting.left_out import by_group, of_training
+from pesforge.fitting.repulsion import repulsion_for, with_repulsion, without_repulsion
 from pesforge.fitting.search import Chosen, Say, choose
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
-from pesforge.metrics import by_family, errors
+from pesforge.metrics import Residuals, by_family, errors
 from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.model import Model
 from pesforge.potentials.normal import Factor
@@ -39,6 +43,57 @@ class FitResult:
     metrics: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Solved:
+    """The potential of a choice, and what it predicts for structures that it has not seen.
+
+    Args:
+        potential: fitted to all training structures.
+        train: residuals of the structures that it was fitted to.
+        left_out: residuals of every structure without its group.
+        method: how they were found.
+        without_family: residuals of every structure without its family; None: not given.
+        evidence: α that the evidence would take, see `_by_evidence`.
+        notes: what is odd.
+    """
+
+    potential: Potential
+    train: Residuals
+    left_out: Residuals
+    method: str
+    without_family: Residuals | None
+    evidence: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+    def metrics(self, frames: Sequence[Atoms]) -> dict[str, Any]:
+        """What the metrics hold besides errors in training, left out by group, and in the test."""
+        metrics: dict[str, Any] = {"cv_method": self.method, "evidence": self.evidence}
+        if self.without_family is not None:
+            rows = by_family(self.without_family, [str(atoms.info[FAMILY]) for atoms in frames])
+            metrics["cv_leave_family_out"] = {**errors(self.without_family), "by_family": rows}
+        return metrics
+
+
+def solve(chosen: Chosen) -> Solved:
+    """The potential of a choice with its left-out errors.
+
+    Raises:
+        DataError: the normal equations cannot be factorised.
+    """
+    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
+    left_out, method = by_group(chosen, factor)
+    solution = factor.fit()
+    potential = chosen.potential(solution, calibrated_posterior(chosen, factor, left_out))
+    train = of_training(chosen, solution, potential)
+    without_family: Residuals | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        without_family = by_family_left_out(chosen)
+    except DataError as error:
+        notes = (f"errors without a whole family are not given: {error}",)
+    return Solved(potential, train, left_out, method, without_family, _by_evidence(chosen, factor), notes)
+
+
 def _quiet(_: str) -> None:
     """Say nothing."""
 
@@ -50,6 +105,7 @@ def fit(
     *,
     say: Say = _quiet,
     warnings: Sequence[str] = (),
+    options: AceOptions | None = None,
 ) -> FitResult:
     """The potential that leave-group-out on the training data chooses, with its errors.
 
@@ -59,6 +115,7 @@ def fit(
         settings: the candidates.
         say: takes lines of progress.
         warnings: what is odd about the data, kept in the metrics.
+        options: of the potential; None: the defaults.
 
     Raises:
         DataError: a test structure holds an element that training does not, or nothing can be fitted.
@@ -66,35 +123,28 @@ def fit(
     started = time.monotonic()
     notes = list(warnings)
     copies = copies_in_test(frames, test_frames, notes)
-    chosen = choose(frames, settings, say)
-    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
-    left_out, method = by_group(chosen, factor)
-    solution = factor.fit()
-    potential = potential_of(chosen, solution, calibrated_posterior(chosen, factor, left_out))
-    found = {"train": of_training(chosen, solution, potential), "cv": left_out}
+    baseline = repulsion_for(frames) if options is not None and options.zbl else None
+    chosen = choose(frames if baseline is None else without_repulsion(frames, baseline), settings, say)
+    solved = solve(chosen)
+    potential = replace(solved.potential, baseline=baseline)
+    found = {"train": solved.train, "cv": solved.left_out}
     if test_frames:
         found["test"] = evaluate_frames(potential, test_frames)
-    without_family = None
-    try:
-        without_family = by_family_left_out(chosen)
-    except DataError as error:
-        notes.append(f"errors without a whole family are not given: {error}")
-    evidence = _by_evidence(chosen, factor)
+    notes += solved.notes
+    choice = describe_choice(chosen, solved.evidence)
+    if baseline is not None:
+        choice = with_repulsion(choice, potential, baseline, notes)
     metrics = fit_metrics(
         found,
         frames,
         test_frames,
         copies=copies,
         parameters=potential.basis.n_functions,
-        choice=describe_choice(chosen, evidence),
+        choice=choice,
         notes=notes,
         started=started,
     )
-    metrics["cv_method"] = method
-    metrics["evidence"] = evidence
-    if without_family is not None:
-        rows = by_family(without_family, chosen.problem.families)
-        metrics["cv_leave_family_out"] = {**errors(without_family), "by_family": rows}
+    metrics |= solved.metrics(frames)
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 

@@ -14,19 +14,11 @@ from pesforge.metrics import Residuals
 from pesforge.potentials.grams import stored_labels
 from pesforge.potentials.linear import residuals
 from pesforge.potentials.normal import Factor, LinearFit
-from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import IntArray
 from pesforge.representations.design import Rows, assemble
 
 EXACT_WORK = 1.5e11
 """Most multiplications, force components × functions², that leave-one-group-out may take."""
-
-
-def potential_of(chosen: Chosen, fit: LinearFit, posterior: Posterior | None = None) -> Potential:
-    """The potential of a fit of the chosen functions."""
-    basis, mask = chosen.basis, chosen.mask
-    zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
-    return Potential("ace-linear", basis, fit.coefficients[mask], zeros, posterior=posterior)
 
 
 def by_group(chosen: Chosen, factor: Factor) -> tuple[Residuals, str]:
@@ -107,7 +99,7 @@ def _refitted(chosen: Chosen, parts: Iterable[tuple[str | int, IntArray]]) -> Re
         factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask, without)
         if (rows := chosen.problem.kept) is None:
             frames = [chosen.problem.frames[s] for s in members]
-            found.append(evaluate_frames(potential_of(chosen, factor.fit()), frames))
+            found.append(evaluate_frames(chosen.potential(factor.fit()), frames))
         else:
             found.append(_known(chosen, factor.fit(), members, rows))
         order.append(members)

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from ase import Atoms
 
+from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.classical import fit_eam, fit_pair, fit_tersoff
 from pesforge.fitting.fit import FitResult, fit
@@ -14,6 +15,8 @@ from pesforge.fitting.mace import fit_mace
 from pesforge.fitting.mace_options import MaceOptions
 from pesforge.fitting.neural import fit_neural
 from pesforge.fitting.options import no_options, read_options
+from pesforge.fitting.quadratic import fit_quadratic
+from pesforge.fitting.quadratic_choice import QuadraticOptions
 from pesforge.fitting.search import Say
 from pesforge.settings import Section
 
@@ -38,10 +41,16 @@ FITTERS: Mapping[str, Fitter] = {
     "eam": fit_eam,
     "tersoff": fit_tersoff,
     "ace-neural": fit_neural,
+    "ace-quadratic": fit_quadratic,
     "mace": fit_mace,
 }
 
-OPTIONS: Mapping[str, type[Section]] = {"ace-neural": NeuralOptions, "mace": MaceOptions}
+OPTIONS: Mapping[str, type[Section]] = {
+    "ace": AceOptions,
+    "ace-neural": NeuralOptions,
+    "ace-quadratic": QuadraticOptions,
+    "mace": MaceOptions,
+}
 """Types of the options of those that have any; their fitters take the keyword `options`."""
 
 

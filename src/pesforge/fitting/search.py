@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.export import Potential
 from pesforge.fields import FAMILY, GROUP
 from pesforge.fitting.candidates import (
     FAR_L_MAX,
@@ -27,9 +28,11 @@ from pesforge.fitting.candidates import (
 )
 from pesforge.folds import group_folds
 from pesforge.potentials.grams import GramProblem
-from pesforge.potentials.normal import Weights
+from pesforge.potentials.normal import LinearFit, Weights
+from pesforge.potentials.posterior import Posterior
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.arrays import BoolArray, IntArray
+from pesforge.representations.columns import Columns
 from pesforge.representations.stacked import Basis, stacked
 
 Say = Callable[[str], None]
@@ -53,7 +56,7 @@ class Size:
 
     reductions: tuple[int | None, ...]
 
-    def mask(self, basis: Basis) -> BoolArray:
+    def mask(self, basis: Columns) -> BoolArray:
         """The columns (K,)."""
         pieces = [
             np.zeros(part.n_functions, dtype=np.bool_) if lowered is None else part.subset_mask(lowered)
@@ -61,7 +64,7 @@ class Size:
         ]
         return np.concatenate(pieces)
 
-    def of(self, basis: Basis) -> Basis:
+    def of(self, basis: Columns) -> Basis:
         """The basis of these columns alone, in the same order."""
         parts = [
             part.reduced(lowered)
@@ -80,7 +83,7 @@ class Chosen:
         size: the columns that are taken.
         weights: weights of squared residuals.
         alpha: prior precision.
-        score: see `_score`; errors of structures that were left out by folds of groups.
+        score: see `score_of`; errors of structures that were left out by folds of groups.
         tried: every point that was evaluated.
         limit: what decided the size of the largest basis.
     """
@@ -103,8 +106,13 @@ class Chosen:
         """The basis of these columns."""
         return self.size.of(self.problem.basis)
 
+    def potential(self, fit: LinearFit, posterior: Posterior | None = None) -> Potential:
+        """The potential of a fit of the chosen functions."""
+        zeros = dict(zip(self.basis.species, fit.zeros.tolist(), strict=True))
+        return Potential("ace-linear", self.basis, fit.coefficients[self.mask], zeros, posterior=posterior)
 
-def _score(energy_mae: float, energy_rms: float, force_rms: float) -> float:
+
+def score_of(energy_mae: float, energy_rms: float, force_rms: float) -> float:
     """Logarithm of the force RMSE times the geometric mean of the MAE and the RMSE of the energy.
 
     Energies are few, and a few odd structures decide their RMSE; the MAE hardly sees them.
@@ -150,7 +158,7 @@ class _Points:
             return np.inf
         energy, force = 1e3 * float(np.mean(np.abs(found.energy))), found.force_rms
         rms = 1e3 * float(np.sqrt(np.mean(found.energy**2)))
-        score = _score(energy, rms, force)
+        score = score_of(energy, rms, force)
         self.scores[key] = score
         self.rows.append(
             {
@@ -318,7 +326,7 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
         _folds(frames, settings),
         prior_power=settings.prior_power,
         keep_bytes=settings.memory_bytes,
-        progress=_told(say),
+        progress=told(say),
     )
     points = _Points(problem, settings, say)
     points.climb(_sizes(basis, settings.reductions))
@@ -327,7 +335,7 @@ def choose(frames: Sequence[Atoms], settings: FitSettings, say: Say) -> Chosen:
     return Chosen(problem, size, points.weights(root_energy), 10.0**decade, score, tuple(points.rows), limit)
 
 
-def _told(say: Say) -> Callable[[int, int], None]:
+def told(say: Say) -> Callable[[int, int], None]:
     """Progress that is told a few times."""
 
     def progress(done: int, total: int) -> None:

@@ -97,7 +97,9 @@ def fit_metadata(
         how: words for how its structures were held out.
     """
     method = {
-        key: value for key, value in metrics["choice"].items() if key not in ("tried", "text", "history", "pareto")
+        key: value
+        for key, value in metrics["choice"].items()
+        if key not in ("tried", "tried_heads", "text", "history", "pareto")
     }
     return {
         "data": {

@@ -18,9 +18,9 @@ from pesforge.errors import DataError
 from pesforge.potentials.linear import prior_scale
 from pesforge.potentials.normal import Centring, Factor, Weights, cholesky_factor
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.columns import Columns
 from pesforge.representations.design import Progress, Rows, rows_of
 from pesforge.representations.neighbours import Pairs
-from pesforge.representations.stacked import Basis
 
 CHUNK_ROWS = 1536
 """Rows that are multiplied at once: enough for the speed of a matrix product, few beside the Gram matrix."""
@@ -125,7 +125,7 @@ class GramProblem:
     def __init__(
         self,
         frames: Sequence[Atoms],
-        basis: Basis,
+        basis: Columns,
         folds: Sequence[IntArray],
         *,
         prior_power: float,
@@ -157,7 +157,7 @@ class GramProblem:
         self._finish(energy_rows, y_energy, prior_power)
 
     def _active(self, present: tuple[int, ...]) -> IntArray | slice:
-        """Columns of the centres' species that are present."""
+        """Columns of the centres' species that are present, and those of all species."""
         if len(present) == len(self.basis.species):
             return slice(None)
         columns, start = [], 0
@@ -165,7 +165,7 @@ class GramProblem:
             width = len(part.functions)
             columns += [np.arange(width) + start + width * species for species in present]
             start += part.n_functions
-        return np.concatenate(columns)
+        return np.concatenate([*columns, np.arange(start, self.basis.n_functions)])
 
     def _stream(
         self,
@@ -210,6 +210,15 @@ class GramProblem:
         for pair in (*self.fold_sums, *self.family_sums.values()):
             for sums in pair:
                 sums.scaled(self.scale[: self.basis.n_functions])
+
+    def stretch(self, factor: FloatArray) -> None:
+        """Multiply the prior scales of the functions by a factor (K,), in place; powers of two leave no rounding."""
+        for pair in (*self.fold_sums, *self.family_sums.values()):
+            for sums in pair:
+                sums.scaled(factor)
+        self.scale[: len(factor)] *= factor
+        self.energy_rows[:, : len(factor)] *= factor
+        self._last = None
 
     def energy_rows_of(self, mask: BoolArray) -> FloatArray:
         """Scaled and centred energy rows (S, P) of some functions (K,) and of the energy zeros."""

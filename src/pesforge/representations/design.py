@@ -15,7 +15,7 @@ from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.neighbours import Pairs
 
 if TYPE_CHECKING:
-    from pesforge.representations.stacked import Basis
+    from pesforge.representations.columns import Columns
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished structures and the number of all structures."""
@@ -155,7 +155,7 @@ Rows = tuple[FloatArray, FloatArray, FloatArray]
 """Rows of one structure: energy (K,), forces (3n, K), stress (6, K)."""
 
 
-def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None = None) -> Design:
+def describe(frames: Sequence[Atoms], basis: "Columns", progress: Progress | None = None) -> Design:
     """The design matrix of structures with their labels.
 
     A structure without an id gets its position in the sequence, one without a group forms a group of its own.
@@ -178,7 +178,7 @@ def describe(frames: Sequence[Atoms], basis: "Basis", progress: Progress | None 
     return assemble(frames, basis, rows())
 
 
-def rows_of(atoms: Atoms, basis: "Basis", name: str, pairs: Pairs | None = None) -> Rows:
+def rows_of(atoms: Atoms, basis: "Columns", name: str, pairs: Pairs | None = None) -> Rows:
     """Rows of one structure.
 
     Args:
@@ -196,7 +196,7 @@ def rows_of(atoms: Atoms, basis: "Basis", name: str, pairs: Pairs | None = None)
         raise DataError(f"Structure {_text(atoms, names.ID, name)}: {error}") from error
 
 
-def assemble(frames: Sequence[Atoms], basis: "Basis", rows: Iterable[Rows]) -> Design:
+def assemble(frames: Sequence[Atoms], basis: "Columns", rows: Iterable[Rows]) -> Design:
     """The design matrix of structures whose rows are known.
 
     Args:

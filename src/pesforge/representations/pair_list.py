@@ -1,5 +1,7 @@
 """Pairs of a moving structure, kept from step to step until an atom may have come within the cutoff unseen."""
 
+from functools import cached_property
+
 import numpy as np
 from ase import Atoms
 
@@ -37,6 +39,11 @@ class PairList:
         self._cell: FloatArray = np.eye(3)
         self._positions: FloatArray = np.zeros((0, 3))
         self._tables: PairTables | None = None
+
+    @cached_property
+    def shorter(self) -> "PairList":
+        """Pairs of the same structure within a shorter cutoff, kept beside these."""
+        return PairList(self.skin_ang)
 
     def tables(self, atoms: Atoms, species: IntArray, *, n_segments: int, cutoff_ang: float) -> PairTables:
         """Pairs for the kernel, at least all of those within the cutoff.

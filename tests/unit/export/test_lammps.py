@@ -33,6 +33,7 @@ from pesforge.export.potential_folder import load_potential, save_model
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.stacked import stacked
+from pesforge.representations.zbl import Zbl
 
 START = ("units metal", "atom_style atomic", "boundary p p p")
 
@@ -327,6 +328,36 @@ def test_folder_of_a_fitted_potential_runs_with_its_uncertainty(tmp_path, plugin
     assert result["leverage"] == pytest.approx(expected.leverage, rel=1e-6)
     assert result["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-6)
     assert result["thermo"][0] == pytest.approx(calculator.get_potential_energy(atoms), abs=1e-8)
+
+
+def test_repulsion_of_nuclei(tmp_path, plugin, capsys):
+    """The example input, on atoms that are far too close, and the lines that the command prints."""
+    zbl, plain = Zbl(("Au", "Cu"), 1.3, 2.4), potential(("Au", "Cu"))
+    model = replace(plain, baseline=zbl, posterior=posterior_of(plain.basis, 4))
+    save_model(tmp_path / "a", model, {})
+    assert main(["lammps", str(tmp_path / "a")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "pair_coeff 1 2 zbl 79.0 29.0" in said
+    assert "pair_style hybrid/overlay pace zbl 1.3 2.4" in said
+    assert any("not in the files" in line for line in said)
+    folder = tmp_path / "a" / "lammps"
+    (folder / plugin.name).write_bytes(plugin.read_bytes())
+    positions = [[0, 0, 0], [2.0, 1.9, 0.1], [1.1, 0.2, 0.7], [0.3, 2.0, 2.1]]
+    atoms = Atoms("AuCu3", positions, cell=[4.2, 4.4, 4.6], pbc=True)
+    write(folder / "structure.data", atoms, format="lammps-data", masses=True, specorder=["Au", "Cu"])
+    example = (folder / "in.example").read_text().replace("run 1000", "run 0")
+    assert "pair_style hybrid/overlay pesforge sigma zbl 1.3 2.4\n" in example
+    example = example.replace("structure.data", f"{folder}/structure.data").replace(" ./", f" {folder}/")
+    commands = [line for line in example.splitlines() if not line.startswith("velocity")]
+    (result,) = run_lammps([commands])
+    energies, forces, stress = model.evaluate(atoms)
+    assert np.abs(forces - plain.evaluate(atoms)[1]).max() > 50
+    assert result["thermo"][0] == pytest.approx(energies.sum(), rel=1e-9)
+    assert result["forces"] == pytest.approx(forces, rel=1e-7, abs=1e-6)
+    assert rotated_back(atoms, result)[1] == pytest.approx(stress, rel=1e-7, abs=1e-7)
+    expected = model.uncertainty(atoms)
+    assert result["leverage"] == pytest.approx(expected.leverage, rel=1e-6)
+    assert result["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-6)
 
 
 def test_what_yace_cannot_hold_is_said_and_an_older_file_removed(tmp_path):

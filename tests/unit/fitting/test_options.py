@@ -25,7 +25,8 @@ def test_values_are_read_as_what_they_are():
         ("mace", {"device": "gpu"}, "'auto', 'cpu' or 'cuda'"),
         ("ace-neural", {"widths": "16,x"}, "'x'"),
         ("ace-neural", {"members": "0"}, "greater than or equal to 1"),
-        ("ace", {"members": "2"}, "has no options"),
+        ("pair", {"members": "2"}, "has no options"),
+        ("ace", {"zbl": "perhaps"}, "zbl: found 'perhaps'"),
     ],
 )
 def test_mistakes_are_explained(model, given, message):

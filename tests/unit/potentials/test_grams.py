@@ -128,3 +128,20 @@ def test_what_cannot_be_fitted_is_refused(frames, problem):
         GramProblem([atom, atom], FAR, folds, prior_power=2.0)
     with pytest.raises(DataError, match="mask"):
         problem.held_out(WEIGHTS, ALPHA, np.zeros(BASIS.n_functions, dtype=bool))
+
+
+def test_stretched_prior_scales_are_those_of_scaled_rows(frames):
+    """Some functions get a wider prior: the minimum of the loss with |v|² over columns that are multiplied by it."""
+    folds = group_folds([atoms.info["group"] for atoms in frames], 4, 0)
+    stretched = GramProblem(frames, BASIS, folds, prior_power=2.0)
+    before, design = stretched.factorise(WEIGHTS, ALPHA, MASK), describe(frames, BASIS)
+    factor = np.where(np.arange(BASIS.n_functions) % 3, 1.0, 8.0)
+    stretched.stretch(factor)
+    stretched.held_out(WEIGHTS, ALPHA, MASK)
+    found = stretched.factorise(WEIGHTS, ALPHA, MASK)
+    rows, targets = before.rows(design)
+    wider = np.append(factor[MASK], np.ones(2))
+    vector = np.linalg.solve((rows * wider).T @ (rows * wider) + ALPHA * np.eye(len(wider)), (rows * wider).T @ targets)
+    np.testing.assert_allclose(found.scale, before.scale * wider)
+    np.testing.assert_allclose(found.vector, vector, atol=1e-7 * np.abs(vector).max())
+    assert np.abs(found.fit().coefficients - before.fit().coefficients).max() > 1e-6

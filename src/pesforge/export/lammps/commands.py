@@ -8,7 +8,7 @@ from pesforge.export.lammps.folder import (
     UNCERTAINTY,
     YACE,
     pair_lines,
-    quoted,
+    style_lines,
     uncertainty_lines,
     write_lammps,
 )
@@ -35,18 +35,18 @@ def export_lammps(folder: Path | str, *, build: bool) -> str:
     if build:
         build_plugin(place)
     built = (place / PLUGIN).is_file()
-    elements = " ".join(potential.species)
-    lines = [f"An input to start from: {place / EXAMPLE}", "", *pair_lines(potential.species, place)]
-    if isinstance(potential, Potential) and potential.posterior is not None:
-        lines += [
-            "",
-            "With pair_style pesforge sigma, how far the atoms are from the training data every 100 steps:",
-            "",
-        ]
+    baseline = potential.baseline if isinstance(potential, Potential) else None
+    sigma = isinstance(potential, Potential) and potential.posterior is not None
+    first = pair_lines(potential.species, place, baseline, sigma=sigma)
+    lines = [f"An input to start from: {place / EXAMPLE}", "", *first]
+    if sigma:
+        lines += ["", "How far atoms are from the training data; without these lines, sigma is not needed:", ""]
         lines += [*uncertainty_lines(100), f"thermo_style custom step temp pe etotal press {UNCERTAINTY}"]
     if not built:
         lines += ["", f"{PLUGIN} is not built yet: add --build on the machine where LAMMPS will run."]
     lines += ["", *(notes or ("A LAMMPS that has ML-PACE runs the same potential without the plugin:", ""))]
     if not notes:
-        lines += ["pair_style pace", f"pair_coeff * * {quoted(f'{place}/{YACE}')} {elements}"]
+        lines += style_lines("pace", f"{place}/{YACE}", potential.species, baseline)
+    if baseline is not None:
+        lines += ["", "Both need the lines of `zbl`: the repulsion of nuclei is not in the files."]
     return "\n".join(lines)
