@@ -82,7 +82,7 @@ class PublishedStudy(Section):
 
     name: str = Field(pattern=f"^{STUDY_NAME}$", description="name of the folder below `results/`")
     published: Published = Field(description="benchmark set")
-    model: Literal["ace", "pair", "eam", "tersoff", "ace-neural", "mace"] = Field(
+    model: Literal["ace", "pair", "eam", "tersoff", "ace-neural", "ace-quadratic", "mace"] = Field(
         "ace", description="functional form, as in `pesforge fit --model`"
     )
     functions: Count | None = Field(
