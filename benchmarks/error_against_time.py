@@ -1,36 +1,39 @@
-"""Test error against the CPU time from files to fit on one core: `pesforge fit` beside `fitpod` of LAMMPS.
+"""Test error against the CPU time from files to fit on one core: `pesforge fit` beside other tools.
 
 Usage: .venv/bin/python benchmarks/error_against_time.py TRAIN.extxyz TEST.extxyz --out DIR
-           [--elements Si] [--functions 60 120 default] [--pods 0 2] [--pod-cutoff 5.2] [--repeats 1]
+           [--functions 60 120 default] [--peers fitpod fitsnap mace] [--fitsnap-python PYTHON] [--budgets 60 120]
 
-Every fit is a process of its own on one thread, and its time is user plus system time of that process: reading the
-training file, choosing, fitting and writing the potential. Test structures are predicted afterwards and cost nothing
-here. Start-up is told apart: a process that only imports the same modules (ours), or that only opens LAMMPS (fitpod).
-Compiled kernels are in their cache by a fit that is not counted. The least of `--repeats` runs counts. fitpod gets a
-folder of structures that is written before; its weights are 100 for energies and 1 for forces, and it chooses nothing.
+The others are `fitpod` of LAMMPS, FitSNAP (its own program, `benchmarks/peers/fitsnap.py` says how to install it) and
+mace-torch (its own program); those that are not installed are named and left out. Every fit is a process of its own
+on one thread, and its time is user plus system time of that process: reading the training file, choosing, fitting and
+writing the potential. Test structures are predicted afterwards and cost nothing here. Start-up is told apart: a
+process that only imports the same modules, or that only opens LAMMPS (fitpod). Compiled kernels are in their cache by
+a fit that is not counted. The least of `--repeats` runs counts. The others get their files written before; fitpod and
+FitSNAP weigh energies 100 and forces 1 and choose nothing; mace-torch is given the number of epochs that its budget
+allows, from the time of a training of one epoch that is not counted, and the settings of its module here: a CPU
+budget is unfair to it.
 Writes `error_against_time.csv` and `error_against_time.svg`. A fit that fails is a row without errors, with the reason.
 """
 
 import argparse
 import csv
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from importlib import metadata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.lammps import Prism
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from peers import fitsnap, mace, pod
+from peers.lammps_style import mpi_library, snap_functions, style_residuals
+from peers.process import least, packages
 
 from pesforge import load_potential
 from pesforge.dataset import copies_between, read_dataset
@@ -51,164 +54,135 @@ run = lammps.lammps(cmdargs=["-screen", "none", "-log", "none"])
 run.command("units metal")
 """
 POD_FIT = POD_START + "run.command('fitpod ' + ' '.join(sys.argv[2:]))"
-SHAPES = (
-    (4, 3, 2, 2, 2, 0, 0),
-    (6, 5, 3, 4, 2, 0, 0),
-    (8, 7, 4, 6, 3, 5, 3),
-    (10, 10, 4, 10, 3, 8, 3),
-    (12, 10, 6, 8, 4, 6, 3),
-    (12, 12, 4, 12, 3, 10, 3),
-)
-"""Radial functions of two, three, four and five bodies and, from three bodies on, the angular degree."""
-POD = """species {species}
-pbc 1 1 1
-rin 1.0
-rcut {cutoff}
-number_of_environment_clusters 1
-number_of_principal_components 2
-bessel_polynomial_degree 3
-inverse_polynomial_degree 6
-onebody 1
-twobody_number_radial_basis_functions {0}
-threebody_number_radial_basis_functions {1}
-threebody_angular_degree {2}
-fourbody_number_radial_basis_functions {3}
-fourbody_angular_degree {4}
-fivebody_number_radial_basis_functions {5}
-fivebody_angular_degree {6}
-sixbody_number_radial_basis_functions 0
-sixbody_angular_degree 0
-sevenbody_number_radial_basis_functions 0
-sevenbody_angular_degree 0
-"""
-POD_DATA = """file_format extxyz
-file_extension xyz
-path_to_training_data_set "{folder}"
-path_to_test_data_set "{folder}"
-fitting_weight_energy 100.0
-fitting_weight_force 1.0
-fitting_regularization_parameter 1e-10
-error_analysis_for_training_data_set 0
-error_analysis_for_test_data_set 0
-basename_for_output_files {name}
-precision_for_pod_coefficients 8
-"""
+PYTHON = Path(sys.executable)
+PEERS = ("fitpod", "fitsnap", "mace")
+START_REPEATS = 3
+FINE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 Row = dict[str, Any]
 
 
-def cpu_seconds(code: str, *arguments: str) -> tuple[float, str]:
-    """User plus system time of a Python process on one thread, and the last line of its messages where it failed."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as messages:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=messages,
-            env={**os.environ, **threads},
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        messages.seek(0)
-        lines = messages.read().strip().splitlines()
-    failure = (lines[-1] if lines else f"exit status {process.returncode}") if process.returncode else ""
-    return used.ru_utime + used.ru_stime, failure
+@dataclass(frozen=True)
+class Task:
+    """The same for every tool.
+
+    Args:
+        train: file of the training structures.
+        frames, test: structures of the training and of the test.
+        copies: numbers of test structures that are copies of training structures.
+        elements: chemical symbols.
+        scratch: folder for files.
+        repeats: runs, the least of which counts.
+        lammps: module.
+    """
+
+    train: Path
+    frames: Sequence[Atoms]
+    test: Sequence[Atoms]
+    copies: Sequence[int]
+    elements: list[str]
+    scratch: Path
+    repeats: int
+    lammps: ModuleType
+
+    def row(self, method: str, size: str, seconds: float, start: float, failure: str) -> Row:
+        """What is known before the test."""
+        return {"method": method, "size": size, "cpu_seconds": seconds, "start_seconds": start, "failure": failure}
+
+    def scored(self, row: Row, functions: int, found: Residuals) -> Row:
+        """The row with errors on all test structures, and on those that are no copies of training structures."""
+        kept = errors(found.select(np.setdiff1d(np.arange(len(found.n_atoms)), self.copies)))
+        total = errors(found)
+        scores = {key: total[key] for key in (ENERGY, FORCE)} | {f"new_{key}": kept[key] for key in (ENERGY, FORCE)}
+        return {**row, "functions": functions, **scores}
 
 
-def least(repeats: int, code: str, *arguments: str) -> tuple[float, str]:
-    """The least CPU time of several runs."""
-    runs = [cpu_seconds(code, *arguments) for _ in range(repeats)]
-    return min(seconds for seconds, _ in runs), runs[-1][1]
-
-
-def scored(found: Residuals, copies: Sequence[int]) -> Row:
-    """Errors on all test structures, and on those that are no copies of training structures."""
-    kept = errors(found.select(np.setdiff1d(np.arange(len(found.n_atoms)), copies)))
-    total = errors(found)
-    return {key: total[key] for key in (ENERGY, FORCE)} | {f"new_{key}": kept[key] for key in (ENERGY, FORCE)}
-
-
-def ours(train: Path, size: str, folder: Path, repeats: int, start: float, test: Sequence[Atoms], copies: list) -> Row:
+def ours(task: Task, size: str, start: float) -> Row:
     """One fit of `pesforge fit`."""
+    folder = task.scratch / f"fit{size}"
     limit = () if size == "default" else ("--functions", size)
-    seconds, failure = least(repeats, OUR_FIT, "fit", str(train), "--out", str(folder), *limit)
-    row: Row = {"method": "pesforge", "size": size, "cpu_seconds": seconds, "start_seconds": start, "failure": failure}
+    seconds, failure = least(task.repeats, [PYTHON, "-c", OUR_FIT, "fit", task.train, "--out", folder, *limit])
+    row = task.row("pesforge", size, seconds, start, failure)
     if failure:
         return row
-    found = evaluate_frames(load_potential(folder).potential, test)
-    return row | {"functions": read_json(folder / "metrics.json")["n_functions"], **scored(found, copies)}
+    found = evaluate_frames(load_potential(folder).potential, task.test)
+    return task.scored(row, read_json(folder / "metrics.json")["n_functions"], found)
 
 
-def pod_frames(folder: Path, frames: Sequence[Atoms]) -> None:
-    """Labelled structures as fitpod reads them: energy and forces alone."""
-    plain = []
-    for atoms in frames:
-        bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        results = atoms.calc.results
-        bare.calc = SinglePointCalculator(bare, energy=results["energy"], forces=results["forces"])
-        plain.append(bare)
-    folder.mkdir()
-    write(folder / "training.xyz", plain, format="extxyz")
-
-
-def pod_residuals(
-    lammps: ModuleType, scratch: Path, elements: list[str], style: list[str], test: Sequence[Atoms]
-) -> Residuals:
-    """Prediction minus label of `pair_style pod`."""
-    energy, forces = [], []
-    for atoms in test:
-        prism = Prism(atoms.cell, pbc=atoms.pbc)
-        write(scratch / "test.data", atoms, format="lammps-data", masses=True, specorder=elements)
-        run = lammps.lammps(cmdargs=["-screen", "none", "-log", "none"])
-        run.commands_list(["units metal", "atom_style atomic", "boundary p p p", "box tilt large"])
-        run.commands_list([f"read_data {scratch}/test.data", *style, "run 0 post no"])
-        count = len(atoms)
-        order = np.argsort(run.numpy.extract_atom("id")[:count])
-        found = prism.vector_to_ase(np.array(run.numpy.extract_atom("f")[:count])[order])
-        energy.append((run.get_thermo("pe") - atoms.calc.results["energy"]) / count)
-        forces.append((found - atoms.calc.results["forces"]).ravel())
-        run.close()
-    sizes = np.array([len(atoms) for atoms in test])
-    return Residuals(np.array(energy), np.concatenate(forces), np.full(6 * len(test), np.nan), sizes)
-
-
-def mpi_library() -> str:
-    """Path of the MPI library that LAMMPS is linked to."""
-    return str(next(file.locate() for file in metadata.files("mpich") or () if file.name == "libmpi.so.12"))
-
-
-def pod(
-    lammps: ModuleType,
-    scratch: Path,
-    number: int,
-    elements: list[str],
-    cutoff_ang: float,
-    repeats: int,
-    start: float,
-    test: Sequence[Atoms],
-    copies: list,
-) -> Row:
+def with_fitpod(task: Task, number: int, cutoff_ang: float, start: float) -> Row:
     """One fit of fitpod."""
-    name = scratch / f"pod{number}"
-    parameters, data = Path(f"{name}.param"), Path(f"{name}.data")
-    parameters.write_text(POD.format(*SHAPES[number], species=" ".join(elements), cutoff=cutoff_ang))
-    data.write_text(POD_DATA.format(folder=scratch / "frames", name=name))
-    seconds, failure = least(repeats, POD_FIT, mpi_library(), str(parameters), str(data))
-    row: Row = {"method": "fitpod", "size": number, "cpu_seconds": seconds, "start_seconds": start, "failure": failure}
+    name = task.scratch / f"pod{number}"
+    files = pod.write_input(name, pod.SHAPES[number], task.elements, cutoff_ang, task.scratch / "pod_frames")
+    seconds, failure = least(task.repeats, [PYTHON, "-c", POD_FIT, mpi_library(), *files])
+    row = task.row("fitpod", str(number), seconds, start, failure)
     if failure:
         return row
-    coefficients = Path(f"{name}_coefficients.pod")
-    style = ["pair_style pod", f"pair_coeff * * {parameters} {coefficients} {' '.join(elements)}"]
-    found = pod_residuals(lammps, scratch, elements, style, test)
-    return row | {"functions": int(coefficients.read_text().split()[1]), **scored(found, copies)}
+    functions, style = pod.fitted(name, task.elements)
+    return task.scored(row, functions, style_residuals(task.lammps, task.scratch, task.elements, style, task.test))
+
+
+def with_fitsnap(task: Task, model: str, python: Path, cutoff_ang: float, start: float) -> Row:
+    """One fit of FitSNAP."""
+    folder = task.scratch / "fitsnap"
+    file = fitsnap.write_input(folder, model, task.elements, cutoff_ang)
+    options = {"folder": folder, "environment": fitsnap.environment(python)}
+    seconds, failure = least(task.repeats, fitsnap.command(python, file), **options)
+    row = task.row("FitSNAP", model, seconds, start, failure)
+    if failure:
+        return row
+    style = fitsnap.style(folder, task.elements)
+    found = style_residuals(task.lammps, task.scratch, task.elements, style, task.test)
+    return task.scored(row, snap_functions(folder / "snap.snapcoeff"), found)
+
+
+def with_mace(task: Task, budget_s: float, epoch_s: float, start: float) -> Row:
+    """One training of mace-torch."""
+    folder = task.scratch / f"mace{budget_s:g}"
+    epochs = max(1, int((budget_s - start) / epoch_s))
+    seconds, failure = least(1, mace.command(PYTHON, task.scratch / "mace.xyz", folder, epochs))
+    row = task.row("mace-torch", f"{epochs} epochs", seconds, start, failure)
+    return row if failure else task.scored(row, *mace.residuals(folder, task.test))
+
+
+def rows_of_all(task: Task, arguments: argparse.Namespace) -> Iterator[Row]:
+    """Rows of all tools, one by one."""
+    least(1, [PYTHON, "-c", OUR_FIT, "fit", task.train, "--out", task.scratch / "warm", "--functions", FUNCTIONS[0]])
+    start = least(START_REPEATS, [PYTHON, "-c", OUR_IMPORTS])[0]
+    yield from (ours(task, size, start) for size in arguments.functions)
+    if "fitpod" in arguments.peers:
+        pod.write_frames(task.scratch / "pod_frames", task.frames)
+        start = least(START_REPEATS, [PYTHON, "-c", POD_START, mpi_library()])[0]
+        yield from (with_fitpod(task, number, arguments.pod_cutoff, start) for number in arguments.pods)
+    if "fitsnap" in arguments.peers:
+        python = arguments.fitsnap_python
+        fitsnap.write_frames(task.scratch / "fitsnap", task.frames)
+        start = least(START_REPEATS, [python, "-c", fitsnap.START], environment=fitsnap.environment(python))[0]
+        yield from (with_fitsnap(task, model, python, arguments.snap_cutoff, start) for model in fitsnap.MODELS)
+    if "mace" in arguments.peers:
+        mace.write_frames(task.scratch / "mace.xyz", task.frames)
+        start = least(START_REPEATS, [PYTHON, "-c", mace.START])[0]
+        one = least(1, mace.command(PYTHON, task.scratch / "mace.xyz", task.scratch / "mace_epoch", 1))[0]
+        yield from (with_mace(task, budget, one - start, start) for budget in arguments.budgets)
+
+
+def installed(arguments: argparse.Namespace) -> list[str]:
+    """The peers that can run; says what they are and which are missing."""
+    found = []
+    wanted = {"fitpod": (PYTHON, ("lammps",)), "fitsnap": (arguments.fitsnap_python, fitsnap.PACKAGES)}
+    wanted["mace"] = PYTHON, mace.PACKAGES
+    for peer in arguments.peers:
+        versions = packages(*wanted[peer])
+        print(f"{peer}: {versions or 'not installed, left out'}")
+        found += [peer] if versions else []
+    return found
 
 
 def draw(rows: Sequence[Row], title: str) -> Figure:
     """Both errors against CPU time; an open marker behind each filled one is the time without start-up."""
-    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     FigureCanvasSVG(figure)
     panels = ((ENERGY, "test energy MAE (meV/atom)"), (FORCE, "test force MAE (eV/Å)"))
     for axes, (key, label) in zip(figure.subplots(1, 2), panels, strict=True):
-        for number, method in enumerate(("pesforge", "fitpod")):
+        for number, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
             points = [row for row in rows if row["method"] == method and key in row]
             whole = [row["cpu_seconds"] for row in points]
             without = [max(row["cpu_seconds"] - row["start_seconds"], 0.01) for row in points]
@@ -231,8 +205,9 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
         axes.margins(0.18, 0.12)
         for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
             svg.log_axis(axes, which)
-            axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=10))
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(10, subs=(1.0, 3.0) if high > 20 * low else FINE, numticks=12))
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
     figure.suptitle(title, fontsize=9)
     return figure
 
@@ -259,42 +234,39 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--elements", nargs="+", help="chemical symbols in LAMMPS's order; those of the training file")
     parser.add_argument("--functions", nargs="+", default=FUNCTIONS, help="limits of pesforge fit: numbers, default")
-    parser.add_argument("--pods", nargs="+", type=int, choices=range(len(SHAPES)), default=range(len(SHAPES)))
+    parser.add_argument(
+        "--peers", nargs="*", choices=("fitpod", "fitsnap", "mace"), default=("fitpod", "fitsnap", "mace")
+    )
+    parser.add_argument("--pods", nargs="+", type=int, choices=range(len(pod.SHAPES)), default=range(len(pod.SHAPES)))
     parser.add_argument("--pod-cutoff", type=float, default=5.2, metavar="ANG")
+    parser.add_argument("--snap-cutoff", type=float, default=4.8, metavar="ANG")
+    parser.add_argument("--fitsnap-python", type=Path, default=PYTHON, help="Python of the environment of FitSNAP")
+    parser.add_argument("--budgets", nargs="+", type=float, default=(60.0, 120.0), help="CPU seconds of mace-torch")
     parser.add_argument("--repeats", type=int, default=1)
     arguments = parser.parse_args()
-    train, repeats = arguments.train, arguments.repeats
-    frames, test = read_dataset(train).frames, read_dataset(arguments.test).frames
-    elements = arguments.elements or sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
+    arguments.peers = installed(arguments)
+    frames, test = read_dataset(arguments.train).frames, read_dataset(arguments.test).frames
+    elements = sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()})
     copies = copies_between(frames, test)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    lammps = import_lammps()
     rows = []
     print(f"load averages {os.getloadavg()}; {len(copies)} of {len(test)} test structures are copies", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        pod_frames(scratch / "frames", frames)
-        cpu_seconds(OUR_FIT, "fit", str(train), "--out", str(scratch / "warm"), "--functions", FUNCTIONS[0])
-        start = least(3, OUR_IMPORTS)[0]
-        for size in arguments.functions:
-            rows.append(ours(train, size, scratch / f"fit{size}", repeats, start, test, copies))
-            print(table(rows[-1:]), flush=True)
-        start = least(3, POD_START, mpi_library())[0]
-        for number in arguments.pods:
-            shared = (arguments.pod_cutoff, repeats, start, test, copies)
-            rows.append(pod(lammps, scratch, number, elements, *shared))
-            print(table(rows[-1:]), flush=True)
+        shared = (arguments.train.absolute(), frames, test, copies, elements, Path(name), arguments.repeats)
+        for row in rows_of_all(Task(*shared, import_lammps()), arguments):
+            rows.append(row)
+            print(table([row]), flush=True)
     print(f"load averages {os.getloadavg()}\n{table(rows)}")
     keys = list(dict.fromkeys(key for row in rows for key in row))
     with (arguments.out / "error_against_time.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, keys, restval="")
         writer.writeheader()
         writer.writerows(rows)
+    note = f"\n{mace.NOTE}" if "mace" in arguments.peers else ""
     with svg.drawing("error-against-time"):
-        figure = draw(rows, f"{', '.join(elements)}: {arguments.test.name}; numbers of functions at the marks")
-        figure.savefig(arguments.out / "error_against_time.svg")
+        title = f"{', '.join(elements)}: {arguments.test.name}; numbers of functions or parameters at the marks{note}"
+        draw(rows, title).savefig(arguments.out / "error_against_time.svg")
 
 
 if __name__ == "__main__":

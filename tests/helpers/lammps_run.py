@@ -45,6 +45,8 @@ def _gathered(lmp, job):
             extract = lmp.numpy.extract_fix if kind else lmp.numpy.extract_compute
             values = extract(name, 1, 2 if name == "virials" else 1)
             found[name] = np.array(values[:count])[order].tolist()
+    if lmp.has_id("compute", "sigma"):
+        found["sigma"] = float(lmp.numpy.extract_compute("sigma", 0, 1)[0])
     return found
 
 

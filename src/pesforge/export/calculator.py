@@ -21,6 +21,7 @@ from pesforge.representations.arrays import FloatArray
 from pesforge.representations.compiled import CompiledAce, compile_ace
 from pesforge.representations.evaluator import Evaluator
 from pesforge.representations.pair_list import PairList
+from pesforge.representations.quadratic import QuadraticBasis
 from pesforge.representations.stacked import Basis, basis_from_dict
 from pesforge.representations.zbl import Zbl
 
@@ -191,11 +192,16 @@ class Potential:
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
 
-    def uncertainty(self, atoms: Atoms) -> Uncertainty:
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> Uncertainty:
         """What a potential with closed-form coefficients says about its own error on a structure.
 
+        Args:
+            atoms: the structure.
+            forces: whether standard deviations of forces and stress are given too; they cost about as much as the
+                forces of hundreds of steps, and memory for a row of every function per component.
+
         Raises:
-            DataError: the potential has no posterior, an element has no parameters, or atoms coincide.
+            DataError: the potential has no posterior, or none of forces; an element has no parameters; atoms coincide.
         """
         if self.posterior is None:
             raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
@@ -204,7 +210,19 @@ class Potential:
         rows = [invariants, own]
         if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
             rows.insert(1, self.head.products(invariants @ self.matrix - self.offset))
-        return self.posterior.of(np.concatenate(rows, axis=1))
+        found = self.posterior.of(np.concatenate(rows, axis=1))
+        if not forces:
+            return found
+        _, force_rows, stress_rows = self._row_basis.rows(atoms)
+        deviations = self.posterior.deviations(force_rows, stress_rows)
+        return replace(found, force_sigma_ev_per_ang=deviations[0], stress_sigma_ev_per_ang3=deviations[1])
+
+    @property
+    def _row_basis(self) -> Basis | QuadraticBasis:
+        """What gives the rows of forces and stress: the products of a quadratic head stand behind the invariants."""
+        if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
+            return QuadraticBasis(self.basis, self.matrix, self.offset + self.head.mean)
+        return self.basis
 
     def compiled(self) -> CompiledAce:
         """Flat tables of the linear part, zeros included; a head and the baseline are not in them."""

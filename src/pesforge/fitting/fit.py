@@ -13,6 +13,7 @@ from pesforge.export import Potential
 from pesforge.fields import FAMILY
 from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.confidence import calibrated_posterior
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
 from pesforge.fitting.left_out import by_group, of_training
@@ -23,7 +24,6 @@ from pesforge.metrics import Residuals, by_family, errors
 from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.model import Model
 from pesforge.potentials.normal import Factor
-from pesforge.potentials.posterior import posterior_of
 
 CODE = ("dataset", "fitting", "representations", "potentials", "export")
 
@@ -83,8 +83,7 @@ def solve(chosen: Chosen) -> Solved:
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
     solution = factor.fit()
-    posterior = posterior_of(factor, chosen.problem.energy_rows_of(chosen.mask), left_out.energy)
-    potential = chosen.potential(solution, posterior)
+    potential = chosen.potential(solution, calibrated_posterior(chosen, factor, left_out))
     train = of_training(chosen, solution, potential)
     without_family: Residuals | None = None
     notes: tuple[str, ...] = ()

@@ -208,3 +208,36 @@ class Factor:
         gap = cholesky_factor(np.eye(len(rows)) - half.T @ half, self.alpha)
         correction = half @ _solve(gap, targets - rows @ self.vector)
         return self.vector - scipy.linalg.solve_triangular(self.cholesky, correction, lower=True, trans="T")
+
+    def outside(self, block: Design) -> dict[str, FloatArray]:
+        """Per kind the leverages x H⁻¹ xᵀ of the labels of `block` by the same fit without all of them.
+
+        Rows x are unweighted: times the square of a scale these are variances of energies per atom, of forces and of
+        stresses. With A = X_g H⁻¹ X_gᵀ of the unweighted rows of the block and their weights w, the leverages are the
+        diagonal of A + A √w (I − √w A √w)⁻¹ √w A.
+
+        Args:
+            block: structures that the fit has seen; components of stress without a label have no leverage.
+
+        Raises:
+            DataError: α is too small for the precision of the numbers.
+        """
+        parts = label_rows(block, self.centring)
+        rows = np.concatenate(
+            [np.concatenate([functions[:, self.columns], zeros], axis=1) for functions, zeros, _ in parts.values()]
+        )
+        rows *= self.scale
+        counts = [len(targets) for _, _, targets in parts.values()]
+        root = np.sqrt(np.repeat([self.weights.of_kind(kind) for kind in parts], counts))
+        if len(rows) > len(self.vector):
+            weighted = rows * root[:, None]
+            cholesky = cholesky_factor(self.normal - weighted.T @ weighted, self.alpha)
+            half = scipy.linalg.solve_triangular(cholesky, rows.T, lower=True, check_finite=False)
+            found = np.einsum("pr,pr->r", half, half)
+        else:
+            half = self.half(rows)
+            own = half.T @ half
+            gap = cholesky_factor(np.eye(len(rows)) - root[:, None] * own * root, self.alpha)
+            added = scipy.linalg.solve_triangular(gap, root[:, None] * own, lower=True, check_finite=False)
+            found = np.diag(own) + np.einsum("qr,qr->r", added, added)
+        return dict(zip(parts, np.split(found, np.cumsum(counts)[:-1]), strict=True))

@@ -11,6 +11,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lammps import Prism
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from lammps_run import BAR_IN_EV_PER_ANG3, run_lammps
@@ -18,8 +20,17 @@ from lammps_run import BAR_IN_EV_PER_ANG3, run_lammps
 from pesforge.cli import main
 from pesforge.errors import DataError, PesforgeError
 from pesforge.export.calculator import Potential
-from pesforge.export.lammps import build_plugin, leverage_terms, pair_lines, write_ace_file, write_lammps
-from pesforge.export.potential_folder import save_model
+from pesforge.export.lammps import (
+    UNCERTAINTY,
+    build_plugin,
+    leverage_terms,
+    pair_lines,
+    uncertainty_lines,
+    write_ace_file,
+    write_lammps,
+)
+from pesforge.export.potential_folder import load_potential, save_model
+from pesforge.potentials.posterior import Posterior
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.stacked import stacked
 from pesforge.representations.zbl import Zbl
@@ -59,10 +70,17 @@ def plugin(tmp_path_factory):
     return build_plugin(tmp_path_factory.mktemp("plugin"))
 
 
-def job(folder, plugin, model, atoms, extra=("run 0",), whitening=None, elements=None):
+def posterior_of(basis, directions=None, seed=0):
+    """Random, in single precision as if it were stored; with as many directions as unknowns where none are given."""
+    unknowns = basis.n_functions + len(basis.species)
+    whitening = np.random.default_rng(seed).normal(size=(unknowns, directions or unknowns))
+    return Posterior(whitening.astype(np.float32).astype(float), 0.37)
+
+
+def job(folder, plugin, model, atoms, extra=("run 0",), elements=None):
     """Commands that compute `atoms`."""
     folder.mkdir(exist_ok=True)
-    leverage = None if whitening is None else leverage_terms(model.basis, whitening)
+    leverage = None if model.posterior is None else leverage_terms(model.basis, model.posterior)
     write_ace_file(folder / "pesforge.ace", model.compiled(), leverage)
     write(folder / "data", atoms, format="lammps-data", masses=True, specorder=list(model.species))
     lines = pair_lines(elements or model.species, folder)
@@ -101,16 +119,17 @@ def test_mixed_channels_and_two_cutoffs(tmp_path, plugin):
     mixed = AceBasis(("Cu", "Au"), 4.8, (4, 4, 4), (0, 2, 2), mixing=((1.0, 1.0), (0.7, -0.4)))
     basis = stacked((mixed, AceBasis(("Cu", "Au"), 3.6, (3, 3), (0, 2))))
     rng = np.random.default_rng(4)
-    model = Potential("ace-linear", basis, rng.normal(size=basis.n_functions), {"Cu": -1.0, "Au": -2.0})
-    whitening, atoms = rng.normal(size=(basis.n_functions, 5)), alloy()
+    zeros, posterior = {"Cu": -1.0, "Au": -2.0}, posterior_of(basis, 5)
+    model = Potential("ace-linear", basis, rng.normal(size=basis.n_functions), zeros, posterior=posterior)
+    atoms = alloy()
     extra = ("fix leverage all pair 1 pesforge leverage 1", "run 0")
-    (result,) = run_lammps([job(tmp_path, plugin, model, atoms, extra, whitening)])
+    (result,) = run_lammps([job(tmp_path, plugin, model, atoms, extra)])
     energies, forces, stress = exact(model, atoms)
     found, found_stress = rotated_back(atoms, result)
     assert result["thermo"][0] == pytest.approx(energies.sum(), abs=1e-8)
     assert found == pytest.approx(forces, abs=1e-7)
     assert found_stress == pytest.approx(stress, abs=1e-8)
-    assert result["leverage"] == pytest.approx(np.sum((basis.invariants(atoms) @ whitening) ** 2, axis=1), rel=1e-8)
+    assert result["leverage"] == pytest.approx(model.uncertainty(atoms).leverage, rel=1e-7)
 
 
 def test_few_functions(tmp_path, plugin):
@@ -137,7 +156,12 @@ def test_constant_energy(tmp_path, plugin):
 
 def test_two_processes_agree_with_one(tmp_path, plugin):
     """Halves of the box on two processes, which exchange forces on each other's atoms, through the program `lmp`."""
-    commands = job(tmp_path, plugin, potential(("Si",)), silicon(), ("fix move all nve", "run 20"))
+    model = potential(("Si",))
+    extra = (*uncertainty_lines(10), f"thermo_style custom step temp pe etotal press {UNCERTAINTY}")
+    extra = (*extra, "fix move all nve", "run 20")
+    model = replace(model, posterior=posterior_of(model.basis, 4))
+    commands = job(tmp_path, plugin, model, silicon(), extra)
+    commands = [line.replace("style pesforge", "style pesforge sigma") for line in commands]
     (tmp_path / "in").write_text("\n".join([*commands[:-2], "thermo_modify format float %.10f", *commands[-2:]]))
     found = []
     for processes in ("1", "2"):
@@ -152,28 +176,32 @@ def test_two_processes_agree_with_one(tmp_path, plugin):
     assert found[1] == pytest.approx(found[0], rel=1e-8)
 
 
+@pytest.mark.parametrize("directions", [None, 7])
 @pytest.mark.parametrize("atoms", [silicon(), alloy()], ids=["one species", "two species"])
-def test_leverage(tmp_path, plugin, atoms):
-    model = potential(tuple(dict.fromkeys(atoms.get_chemical_symbols())))
-    whitening = np.random.default_rng(0).normal(size=(model.basis.n_functions, 7))
-    exact_leverage = np.sum((model.basis.invariants(atoms) @ whitening) ** 2, axis=1)
-    extra = ("fix leverage all pair 5 pesforge leverage 1", "fix move all nve", "timestep 1e-9")
-    now, later = run_lammps(
-        [job(tmp_path, plugin, model, atoms, (*extra, f"run {steps}"), whitening) for steps in (0, 7)]
-    )
-    assert now["leverage"] == pytest.approx(exact_leverage, rel=1e-8)
-    assert later["leverage"] == pytest.approx(exact_leverage, rel=1e-4)
+def test_leverage_and_sigma(tmp_path, plugin, atoms, directions):
+    """As the posterior gives them from the rows, those of the energy zeros among them, also after a run."""
+    model = potential(tuple(dict.fromkeys(atoms.get_chemical_symbols())), max_degree=(4, 4, 4, 4))
+    model = replace(model, posterior=posterior_of(model.basis, directions))
+    extra = (*uncertainty_lines(5), f"thermo_style custom step temp pe etotal press {UNCERTAINTY}")
+    extra = (*extra, "fix move all nve", "timestep 1e-9")
+    jobs = [job(tmp_path, plugin, model, atoms, (*extra, f"run {steps}")) for steps in (0, 7)]
+    jobs = [[line.replace("style pesforge", "style pesforge sigma") for line in lines] for lines in jobs]
+    now, later = run_lammps(jobs)
+    expected = model.uncertainty(atoms)
+    assert now["leverage"] == pytest.approx(expected.leverage, rel=1e-7)
+    assert later["leverage"] == pytest.approx(expected.leverage, rel=1e-4)
+    assert now["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-7)
+    assert later["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-4)
 
 
 def test_leverage_of_a_function_without_coefficient(tmp_path, plugin):
     atoms = silicon()
     model = potential(("Si",))
+    model = replace(model, posterior=posterior_of(model.basis, 3))
     model.coefficients[1:] = 0.0
-    whitening = np.random.default_rng(0).normal(size=(model.basis.n_functions, 3))
     extra = ("fix leverage all pair 1 pesforge leverage 1", "run 0")
-    (result,) = run_lammps([job(tmp_path, plugin, model, atoms, extra, whitening)])
-    exact_leverage = np.sum((model.basis.invariants(atoms) @ whitening) ** 2, axis=1)
-    assert result["leverage"] == pytest.approx(exact_leverage, rel=1e-8)
+    (result,) = run_lammps([job(tmp_path, plugin, model, atoms, extra)])
+    assert result["leverage"] == pytest.approx(model.uncertainty(atoms).leverage, rel=1e-7)
 
 
 def test_types_in_another_order(tmp_path, plugin):
@@ -196,7 +224,7 @@ def damaged(tmp_path, plugin, change):
 def test_errors_of_a_file(tmp_path, plugin):
     changes = {
         "is not a file of pair_style pesforge": lambda text: "LAMMPS\n" + text,
-        "the format must be from 1 to 1": lambda text: text.replace("pesforge-ace 1", "pesforge-ace 7"),
+        "the format must be from 2 to 2": lambda text: text.replace("pesforge-ace 2", "pesforge-ace 7"),
         "ends too early": lambda text: text[: len(text) // 2],
         "'order' is expected, not '": lambda text: text.replace("order 2", "0.5 order 2"),
         "a factor must be from 0 to": lambda text: text[: text.index("order 1")] + "order 1 1\n99 0.5\n",
@@ -216,7 +244,10 @@ def test_errors_of_an_input(tmp_path, plugin):
     cases = {
         "has no element Ge, it has: Si": [line.replace("ace Si", "ace Ge") for line in good],
         "cannot be opened": [line.replace("pesforge.ace", "absent.ace") for line in good],
-        "takes no arguments": [line.replace("pair_style pesforge", "pair_style pesforge 3") for line in good],
+        "takes no argument but sigma": [line.replace("pair_style pesforge", "pair_style pesforge 3") for line in good],
+        "Pair style pesforge: the file carries no leverage": [
+            line.replace("pair_style pesforge", "pair_style pesforge sigma") for line in good
+        ],
         "needs newton pair on": ["newton off", *good],
         "needs units metal": [line.replace("units metal", "units real") for line in good],
         "carries no leverage": [*good[:-1], leverage, "run 0"],
@@ -226,10 +257,10 @@ def test_errors_of_an_input(tmp_path, plugin):
         assert expected in result.get("error", "no error")
 
 
-def test_wrong_whitening():
+def test_posterior_of_another_basis():
     basis = potential(("Si",), max_degree=(3, 3), l_max=(0, 2)).basis
-    with pytest.raises(DataError, match=rf"\({basis.n_functions}, R\)"):
-        leverage_terms(basis, np.ones((basis.n_functions + 1, 2)))
+    with pytest.raises(DataError, match=f"of {basis.n_functions + 1} unknowns is needed, not one of 3"):
+        leverage_terms(basis, Posterior(np.ones((3, 2)), 1.0))
 
 
 def test_compiler_missing_or_failing(tmp_path):
@@ -271,10 +302,38 @@ def test_folder_of_the_command_runs(tmp_path, plugin, capsys, monkeypatch):
     assert result["thermo"][0] == pytest.approx(exact(model, silicon())[0].sum(), abs=1e-9)
 
 
+def test_folder_of_a_fitted_potential_runs_with_its_uncertainty(tmp_path, plugin, capsys, monkeypatch):
+    """From labels to LAMMPS by the two commands: leverages and standard deviation are those of the calculator."""
+    frames = [silicon() for _ in range(12)]
+    for seed, atoms in enumerate(frames):
+        atoms.rattle(0.1, seed=seed)
+        atoms.calc = LennardJones(sigma=2.1, epsilon=0.5, rc=5.0)
+        results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress()}
+        atoms.calc = SinglePointCalculator(atoms, **results)
+    write(tmp_path / "train.extxyz", frames)
+    fitted = tmp_path / "fit"
+    assert main(["fit", str(tmp_path / "train.extxyz"), "--out", str(fitted), "--functions", "60"]) == 0
+    assert main(["lammps", str(fitted)]) == 0
+    said = capsys.readouterr().out
+    assert "compute sigma all pair pesforge" in said
+    assert "c_sigma[1]" in said
+    folder = fitted / "potential" / "lammps"
+    (folder / plugin.name).write_bytes(plugin.read_bytes())
+    atoms = silicon()
+    write(folder / "structure.data", atoms, format="lammps-data", masses=True)
+    monkeypatch.chdir(folder)
+    (result,) = run_lammps([(folder / "in.example").read_text().replace("run 1000", "run 0").splitlines()])
+    calculator = load_potential(fitted)
+    expected = calculator.potential.uncertainty(atoms)
+    assert result["leverage"] == pytest.approx(expected.leverage, rel=1e-6)
+    assert result["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-6)
+    assert result["thermo"][0] == pytest.approx(calculator.get_potential_energy(atoms), abs=1e-8)
+
+
 def test_repulsion_of_nuclei(tmp_path, plugin, capsys):
     """The example input, on atoms that are far too close, and the lines that the command prints."""
     zbl, plain = Zbl(("Au", "Cu"), 1.3, 2.4), potential(("Au", "Cu"))
-    model = replace(plain, baseline=zbl)
+    model = replace(plain, baseline=zbl, posterior=posterior_of(plain.basis, 4))
     save_model(tmp_path / "a", model, {})
     assert main(["lammps", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().out.splitlines()
@@ -287,7 +346,7 @@ def test_repulsion_of_nuclei(tmp_path, plugin, capsys):
     atoms = Atoms("AuCu3", positions, cell=[4.2, 4.4, 4.6], pbc=True)
     write(folder / "structure.data", atoms, format="lammps-data", masses=True, specorder=["Au", "Cu"])
     example = (folder / "in.example").read_text().replace("run 1000", "run 0")
-    assert "pair_style hybrid/overlay pesforge zbl 1.3 2.4\n" in example
+    assert "pair_style hybrid/overlay pesforge sigma zbl 1.3 2.4\n" in example
     example = example.replace("structure.data", f"{folder}/structure.data").replace(" ./", f" {folder}/")
     commands = [line for line in example.splitlines() if not line.startswith("velocity")]
     (result,) = run_lammps([commands])
@@ -296,18 +355,9 @@ def test_repulsion_of_nuclei(tmp_path, plugin, capsys):
     assert result["thermo"][0] == pytest.approx(energies.sum(), rel=1e-9)
     assert result["forces"] == pytest.approx(forces, rel=1e-7, abs=1e-6)
     assert rotated_back(atoms, result)[1] == pytest.approx(stress, rel=1e-7, abs=1e-7)
-
-
-def test_example_with_leverage(tmp_path, plugin, monkeypatch):
-    model = potential(("Si",), max_degree=(3, 3), l_max=(0, 2))
-    whitening = np.random.default_rng(0).normal(size=(model.basis.n_functions, 2))
-    assert write_lammps(tmp_path, model, whitening) == ()
-    (tmp_path / plugin.name).write_bytes(plugin.read_bytes())
-    write(tmp_path / "structure.data", silicon(), format="lammps-data", masses=True)
-    monkeypatch.chdir(tmp_path)
-    (result,) = run_lammps([(tmp_path / "in.example").read_text().replace("run 1000", "run 0").splitlines()])
-    exact_leverage = np.sum((model.basis.invariants(silicon()) @ whitening) ** 2, axis=1)
-    assert result["leverage"] == pytest.approx(exact_leverage, rel=1e-8)
+    expected = model.uncertainty(atoms)
+    assert result["leverage"] == pytest.approx(expected.leverage, rel=1e-6)
+    assert result["sigma"] == pytest.approx(expected.energy_sigma_ev, rel=1e-6)
 
 
 def test_what_yace_cannot_hold_is_said_and_an_older_file_removed(tmp_path):

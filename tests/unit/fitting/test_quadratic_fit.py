@@ -104,7 +104,9 @@ def test_the_potential_is_the_fit_of_the_columns(frames, quadratic):
     np.testing.assert_allclose(found.energy, rows.energy, atol=1e-9)
     np.testing.assert_allclose(found.forces, rows.forces, atol=1e-8)
     np.testing.assert_allclose(found.stress, rows.stress, atol=1e-9)
-    assert solved.potential.uncertainty(frames[0]).energy_sigma_ev > 0
+    known = solved.potential.uncertainty(frames[0], forces=True)
+    assert known.energy_sigma_ev > 0
+    assert known.force_sigma_ev_per_ang.min() > 0
 
 
 @pytest.mark.parametrize("gold", [False, True], ids=["one species", "two species"])

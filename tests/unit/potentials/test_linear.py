@@ -199,3 +199,30 @@ def test_a_mask_of_the_wrong_length_is_refused(make_design):
         problem.fit(WEIGHTS, ALPHA, np.ones(6, dtype=bool))
     with pytest.raises(DataError, match="at least one"):
         problem.fit(WEIGHTS, ALPHA, np.zeros(7, dtype=bool))
+
+
+@pytest.mark.parametrize("functions", [7, 40], ids=["fewer unknowns than rows", "more"])
+@pytest.mark.parametrize("weights", [WEIGHTS, Weights(400.0, 1.0, 0.0)], ids=["all", "no stress"])
+def test_leverages_of_labels_by_the_fit_without_them(make_design, functions, weights):
+    """Against the covariance of the other structures' rows, written out and inverted."""
+    design = make_design(functions=functions)
+    problem = LinearProblem(design, prior_power=2.0)
+    mask = np.arange(functions) != 3
+    factor = problem.factorise(weights, ALPHA, mask)
+    for held_out in ([1], [4, 5]):
+        rest = design.select(np.setdiff1d(np.arange(len(design.ids)), held_out))
+        rows = stacked(rest, problem, weights, ALPHA, mask)[0]
+        covariance = np.linalg.inv(rows.T @ rows)
+        block = design.select(np.array(held_out))
+        found = factor.outside(block)
+        centred = block.energy - block.counts @ problem.centring.functions
+        present = np.isfinite(block.y_stress)
+        zeros = np.zeros((len(block.stress), 2))
+        expected = {
+            "energy": np.hstack([centred[:, mask], block.counts]) / block.n_atoms[:, None],
+            "force": np.hstack([block.forces[:, mask], np.zeros((len(block.forces), 2))]),
+            "stress": np.hstack([block.stress[:, mask], zeros])[present],
+        }
+        assert present.sum() == 6 if held_out == [4, 5] else present.all()
+        for kind, own in expected.items():
+            np.testing.assert_allclose(found[kind], np.einsum("rp,pq,rq->r", own, covariance, own), rtol=1e-6)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from pesforge.errors import DataError
 from pesforge.potentials.normal import Centring, Factor, Weights
-from pesforge.potentials.posterior import Posterior, posterior_of
+from pesforge.potentials.posterior import CHUNK_ROWS, TENSORS, Posterior, posterior_of
 
 
 def factor_of(rows: np.ndarray, scale: np.ndarray, alpha: float, centring: Centring) -> Factor:
@@ -57,10 +58,32 @@ def test_leverages_do_not_depend_on_the_centring_of_the_rows():
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-    posterior = Posterior(np.random.default_rng(1).normal(size=(4, 3)), 0.5)
+    posterior = Posterior(np.random.default_rng(1).normal(size=(4, 3)), 0.5, 0.25)
     posterior.save(tmp_path)
     again = Posterior.load(tmp_path)
     np.testing.assert_allclose(again.whitening, posterior.whitening, rtol=1e-7)
-    assert again.scale == 0.5
+    assert (again.scale, again.force_scale, again.stress_scale) == (0.5, 0.25, None)
     with pytest.raises(DataError, match="finite"):
         Posterior(np.full((2, 2), np.nan), 1.0)
+
+
+def test_deviations_of_forces_and_stress_are_those_of_the_covariance():
+    rng = np.random.default_rng(3)
+    posterior = Posterior(rng.normal(size=(6, 6)), 0.5, 0.25, 0.125)
+    covariance = (posterior.whitening @ posterior.whitening.T)[:5, :5]
+    forces, stress = rng.normal(size=(3 * CHUNK_ROWS // 2, 5)), rng.normal(size=(6, 5))
+    found_forces, found_stress = posterior.deviations(forces, stress)
+    expected = 0.25 * np.sqrt(np.einsum("rp,pq,rq->r", forces, covariance, forces)).reshape(-1, 3)
+    np.testing.assert_allclose(found_forces, expected, rtol=1e-9)
+    np.testing.assert_allclose(found_stress, 0.125 * np.sqrt(np.diag(stress @ covariance @ stress.T)), rtol=1e-9)
+    assert posterior.deviations(forces, np.full((6, 5), np.nan))[1] is None
+    assert Posterior(posterior.whitening, 0.5, 0.25).deviations(forces, stress)[1] is None
+
+
+def test_a_posterior_of_before_has_energies_and_says_that_it_knows_no_forces(tmp_path):
+    whitening = np.random.default_rng(2).normal(size=(4, 4)).astype(np.float32)
+    save_file({"whitening": whitening, "scale": np.array([0.5])}, tmp_path / TENSORS)
+    posterior = Posterior.load(tmp_path)
+    assert posterior.of(np.ones((2, 4))).energy_sigma_ev > 0
+    with pytest.raises(DataError, match="without the scale of its force errors"):
+        posterior.deviations(np.ones((6, 3)), np.ones((6, 3)))

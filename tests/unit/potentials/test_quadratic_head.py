@@ -1,5 +1,7 @@
 """The quadratic head: its form from products, its gradient, its zero, its file; a potential that holds one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -76,6 +78,35 @@ def test_uncertainty_counts_the_products():
     rows = np.hstack([invariants, model.head.products(invariants @ model.matrix), np.ones((len(atoms), 1))])
     expected = np.linalg.norm(rows @ model.posterior.whitening, axis=1) ** 2
     np.testing.assert_allclose(model.uncertainty(atoms).leverage, expected, rtol=1e-12)
+
+
+def test_deviations_of_forces_are_those_of_the_derivatives_of_all_rows():
+    """Differences of the whitened sum of invariants and products with moved atoms give the rows of the forces."""
+    model, step = potential(posterior=True), 1e-5
+    model = replace(model, posterior=replace(model.posterior, force_scale=0.7, stress_scale=0.2))
+
+    def whitened(atoms):
+        invariants = model.basis.invariants(atoms)
+        rows = np.hstack([invariants, model.head.products(invariants @ model.matrix)])
+        return rows.sum(axis=0) @ model.posterior.whitening[:-1]
+
+    atoms = copper()
+    found = model.uncertainty(atoms, forces=True)
+    for i, axis in ((0, 0), (2, 1), (3, 2)):
+        ends = []
+        for sign in (1, -1):
+            moved = copper()
+            moved.positions[i, axis] += sign * step
+            ends.append(whitened(moved))
+        slope = np.linalg.norm(ends[0] - ends[1]) / (2 * step)
+        assert found.force_sigma_ev_per_ang[i, axis] == pytest.approx(0.7 * slope, rel=1e-6)
+    ends = []
+    for sign in (1, -1):
+        strained = copper()
+        strained.set_cell(strained.cell.array @ np.diag([1 + sign * step, 1, 1]), scale_atoms=True)
+        ends.append(whitened(strained))
+    slope = np.linalg.norm(ends[0] - ends[1]) / (2 * step) / atoms.get_volume()
+    assert found.stress_sigma_ev_per_ang3[0] == pytest.approx(0.2 * slope, rel=1e-6)
 
 
 def test_wrong_parts_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 #ifndef PESFORGE_ACE_FILE_H
 #define PESFORGE_ACE_FILE_H
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
@@ -15,7 +16,7 @@
 namespace pesforge {
 
 constexpr int MAX_ORDER = 4;
-constexpr int FORMAT = 1;
+constexpr int FORMAT = 2;
 
 // A density component: the sum over neighbours of one species (-1: of every species) of radial function times Y_lm.
 struct Component {
@@ -39,13 +40,14 @@ struct AceFile {
   std::vector<Product> products;
   // [product][centre species]
   std::vector<double> coefficients;
-  // Invariants b_k = sum of value times product, and the matrix of |W^T b|^2; absent where n_whitened is 0.
-  int n_functions = 0, n_whitened = 0;
-  std::vector<Product> invariant_products;
-  std::vector<int> invariant_function;
-  std::vector<double> invariant_value;
-  // [centre species][function][direction]
-  std::vector<double> whitening;
+  // Functions x_k = sum of value times product, and the triangle T of the leverages |T^T x|^2: row species *
+  // n_functions + k, zero beyond the column of its own number. Absent where n_directions is 0.
+  int n_functions = 0, n_directions = 0;
+  double scale = 0;
+  std::vector<Product> function_products;
+  std::vector<int> function_number;
+  std::vector<double> function_value;
+  std::vector<std::vector<double>> triangle;
 };
 
 // Words and numbers separated by white space; any surprise is an error that says what was expected.
@@ -159,15 +161,19 @@ inline void read_products(Words &words, AceFile &file) {
 inline void read_leverage(Words &words, AceFile &file) {
   words.expect("leverage");
   file.n_functions = words.integer("the number of functions", 0, 10000000);
-  file.n_whitened = words.integer("the number of directions", 0, 10000000);
+  file.n_directions = words.integer("the number of directions", 0, 10000000);
+  file.scale = words.number("the scale");
   const long count = words.integer("the number of products", 0, 1000000000);
   for (long t = 0; t < count; t++) {
-    file.invariant_function.push_back(words.integer("a function", 0, file.n_functions - 1));
-    file.invariant_value.push_back(words.number("a value"));
-    const int order = words.integer("an order", 1, MAX_ORDER);
-    file.invariant_products.push_back(read_product(words, order, file.components.size()));
+    file.function_number.push_back(words.integer("a function", 0, file.n_functions - 1));
+    file.function_value.push_back(words.number("a value"));
+    const int order = words.integer("an order", 0, MAX_ORDER);
+    file.function_products.push_back(read_product(words, order, file.components.size()));
   }
-  file.whitening = words.numbers("the whitening", file.species.size() * file.n_functions * file.n_whitened);
+  file.triangle.resize(file.species.size() * file.n_functions);
+  for (size_t row = 0; row < file.triangle.size(); row++) {
+    file.triangle[row] = words.numbers("the triangle", std::min<size_t>(row + 1, file.n_directions));
+  }
 }
 
 // The content of a file. Throws std::runtime_error with one sentence where it is not what Python writes.

@@ -1,26 +1,34 @@
-"""The text file that the LAMMPS pair style `pesforge` reads; its numbers are read back exactly."""
+"""The text file that the LAMMPS pair style `pesforge` reads; numbers of the energy are read back exactly."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy.linalg
 
 from pesforge.errors import DataError
 from pesforge.io import write_text
+from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.compiled import CompiledAce, density_components
 from pesforge.representations.coupling import invariant_coupling
 from pesforge.representations.stacked import Basis
 
-FORMAT = 1
+FORMAT = 2
 NEGLIGIBLE = 1e-13
 """Elements of couplings below this are rounding."""
+LEVERAGE_FORMAT = "{:.12g}".format
+"""A leverage is a small difference of large numbers: with 9 digits it would be wrong in the fifth."""
 
 
 @dataclass(frozen=True)
 class LeverageTerms:
-    """Invariants b_k = Σ_t value[t] Π A[factors[t]] over the terms of function k, and the matrix of h = |Wᵀ b|²."""
+    """Rows x of atoms, x_k = Σ_t value[t] Π A[factors[t]] over the terms of function k, and their leverages.
+
+    The last function is 1, with no factor: it belongs to the energy zero. The leverage of an atom is |Tᵀ x|², T being
+    the rows of `triangle` of its species; that of the energy of all atoms is the same with the sum of their Tᵀ x.
+    """
 
     component: tuple[tuple[int, int, int], ...]
     """Harmonic l² + l + m, neighbour species and radial function of every density component."""
@@ -30,28 +38,30 @@ class LeverageTerms:
     """Components of every term."""
     value: FloatArray
     """Coupling of every term."""
-    whitening: FloatArray
-    """W, shape (Z, K_c, R)."""
+    triangle: FloatArray
+    """T, shape (Z K_x, R): species after species the K_x functions; row q is zero beyond column q."""
+    scale: float
+    """Standard deviation of an energy of leverage 1, in eV."""
 
 
-def leverage_terms(basis: Basis, whitening: FloatArray) -> LeverageTerms:
-    """Terms of every invariant of `basis` with the matrix of the leverage h_i = |Wᵀ b_i|².
+def leverage_terms(basis: Basis, posterior: Posterior) -> LeverageTerms:
+    """Terms of every invariant of `basis`, and the posterior as a triangular matrix.
 
     Args:
         basis: K invariants per atom.
-        whitening: W with W Wᵀ the inverse of the normal matrix, or of its main part, shape (K, R).
+        posterior: covariance of the K coefficients and the Z energy zeros.
 
     Raises:
-        DataError: the matrix has another number of rows, or is not finite.
+        DataError: the posterior is of another number of unknowns.
     """
-    whitening = np.asarray(whitening, dtype=float)
-    if whitening.ndim != 2 or len(whitening) != basis.n_functions or not np.isfinite(whitening).all():
-        raise DataError(f"A finite matrix of shape ({basis.n_functions}, R) is needed, not one of {whitening.shape}.")
+    n_species, unknowns = len(basis.species), basis.n_functions + len(basis.species)
+    if len(posterior.whitening) != unknowns:
+        raise DataError(f"A posterior of {unknowns} unknowns is needed, not one of {len(posterior.whitening)}.")
     rows: list[tuple[int, int, int]] = []
     function: list[int] = []
     factors: list[tuple[int, ...]] = []
     value: list[float] = []
-    blocks, first_column, first_function = [], 0, 0
+    places, first_column, first_function = [], 0, 0
     for part, numbers, components in density_components(basis):
         rows += [(int(harmonic), int(species), int(radial)) for harmonic, species, radial in components]
         for k, invariant in enumerate(part.functions, start=first_function):
@@ -61,15 +71,18 @@ def leverage_terms(basis: Basis, whitening: FloatArray) -> LeverageTerms:
             function += [k] * len(elements)
             factors += list(zip(*(column.tolist() for column in columns), strict=True))
             value += tensor[tuple(elements.T)].tolist()
-        block = whitening[first_column : first_column + part.n_functions]
-        blocks.append(block.reshape(len(basis.species), len(part.functions), -1))
+        places.append(first_column + np.arange(part.n_functions).reshape(n_species, -1))
         first_column, first_function = first_column + part.n_functions, first_function + len(part.functions)
+    places.append(first_column + np.arange(n_species)[:, None])
+    order = np.concatenate(places, axis=1).ravel()
+    upper = scipy.linalg.qr(posterior.whitening[order].T, mode="r", check_finite=False)[0]
     return LeverageTerms(
         component=tuple(rows),
-        function=np.array(function, dtype=np.int64),
-        factors=tuple(factors),
-        value=np.array(value),
-        whitening=np.concatenate(blocks, axis=1),
+        function=np.array([*function, first_function], dtype=np.int64),
+        factors=(*factors, ()),
+        value=np.array([*value, 1.0]),
+        triangle=np.ascontiguousarray(upper[:unknowns].T),
+        scale=posterior.scale,
     )
 
 
@@ -106,13 +119,15 @@ def _lines(compiled: CompiledAce, leverage: LeverageTerms | None) -> Iterator[st
         for product, values in zip(factors.tolist(), coefficients.T, strict=True):
             yield f"{' '.join(map(str, product))} {_numbers(values)}"
     if leverage is None:
-        yield "leverage 0 0 0"
+        yield "leverage 0 0 0 0"
     else:
-        yield f"leverage {leverage.whitening.shape[1]} {leverage.whitening.shape[2]} {len(leverage.value)}"
+        n_functions, directions = len(leverage.triangle) // len(compiled.species), leverage.triangle.shape[1]
+        yield f"leverage {n_functions} {directions} {leverage.scale!r} {len(leverage.value)}"
         terms = zip(leverage.function.tolist(), leverage.value.tolist(), leverage.factors, strict=True)
         for function, value, term in terms:
-            yield f"{function} {value!r} {len(term)} {' '.join(str(places[factor]) for factor in term)}"
-        yield from map(_numbers, leverage.whitening.reshape(-1, leverage.whitening.shape[2]))
+            yield " ".join([f"{function} {value!r} {len(term)}", *(str(places[factor]) for factor in term)])
+        for number, row in enumerate(leverage.triangle, start=1):
+            yield " ".join(map(LEVERAGE_FORMAT, row[:number].tolist()))
     yield "end"
 
 

@@ -3,6 +3,7 @@
 #define PESFORGE_ACE_KERNEL_H
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <tuple>
 #include <utility>
@@ -27,6 +28,13 @@ struct Run {
   int harmonic, radial, component, count;
 };
 
+// Some columns of the triangle at the rows of one species, from the first row that is not zero: [row][column].
+constexpr int COLUMNS = 16 / (LANES / WIDTH) / 2;  // Half of the registers of AVX2 hold the sums.
+struct Columns {
+  int first;
+  std::vector<double> values;
+};
+
 // Everything that is needed for blocks of atoms of one potential. An evaluator holds the state of one block.
 class BlockEvaluator {
  public:
@@ -48,7 +56,8 @@ class BlockEvaluator {
     sideways_.resize(n_harmonics);
     density_.resize(file_.components.size());
     slope_.resize(file_.components.size());
-    invariants_.resize(file_.n_functions);
+    functions_.resize(file_.n_functions);
+    pack_triangle();
   }
 
   const AceFile &file() const { return file_; }
@@ -115,27 +124,47 @@ class BlockEvaluator {
     }
   }
 
-  // Leverages |W^T b|^2 of the atoms of the block, after `set_neighbours`.
-  Lanes leverages(int centre) {
-    std::fill(invariants_.begin(), invariants_.end(), Lanes{});
-    for (size_t t = 0; t < file_.invariant_products.size(); t++) {
-      const Product &product = file_.invariant_products[t];
-      Lanes term = everywhere(file_.invariant_value[t]);
+  // The functions of the leverages of the block, after `set_neighbours`.
+  void set_functions() {
+    std::fill(functions_.begin(), functions_.end(), Lanes{});
+    for (size_t t = 0; t < file_.function_products.size(); t++) {
+      const Product &product = file_.function_products[t];
+      Lanes term = everywhere(file_.function_value[t]);
       for (int i = 0; i < product.order; i++) PESFORGE_LANES term.v[s] *= density_[product.factors[i]].v[s];
-      PESFORGE_LANES invariants_[file_.invariant_function[t]].v[s] += term.v[s];
+      PESFORGE_LANES functions_[file_.function_number[t]].v[s] += term.v[s];
     }
-    const double *W = &file_.whitening[size_t(centre) * file_.n_functions * file_.n_whitened];
-    whitened_.assign(file_.n_whitened, Lanes{});
-    for (int k = 0; k < file_.n_functions; k++) {
-      const Lanes b = invariants_[k];
-      for (int r = 0; r < file_.n_whitened; r++) {
-        const double w = W[size_t(k) * file_.n_whitened + r];
-        PESFORGE_LANES whitened_[r].v[s] += w * b.v[s];
-      }
-    }
+  }
+
+  // Leverages |T^T x|^2 of the atoms of the block, whose species is `centre`, after `set_functions`.
+  Lanes leverages(int centre) const {
     Lanes leverage{};
-    for (const Lanes &direction : whitened_) PESFORGE_LANES leverage.v[s] += direction.v[s] * direction.v[s];
+    for (const Columns &columns : packed_[centre]) {
+      const double *w = columns.values.data();
+      Lanes sums[COLUMNS] = {};
+      for (int k = columns.first; k < file_.n_functions; k++, w += COLUMNS) {
+        const Vector *__restrict x = functions_[k].v;
+        for (int c = 0; c < COLUMNS; c++) PESFORGE_LANES sums[c].v[s] += w[c] * x[s];
+      }
+      for (const Lanes &sum : sums) PESFORGE_LANES leverage.v[s] += sum.v[s] * sum.v[s];
+    }
     return leverage;
+  }
+
+  // Adds the functions of the first atoms of the block to those of all atoms, species after species.
+  void add_functions(int centre, int count, std::vector<double> &total) const {
+    double *sums = &total[size_t(centre) * file_.n_functions];
+    for (int k = 0; k < file_.n_functions; k++)
+      for (int lane = 0; lane < count; lane++) sums[k] += functions_[k][lane];
+  }
+
+  // Standard deviation in eV of the energy of all atoms, whose functions `total` sums up.
+  double sigma(const std::vector<double> &total) const {
+    std::vector<double> whitened(file_.n_directions, 0.0);
+    for (size_t row = 0; row < total.size(); row++)
+      for (size_t r = 0; r < file_.triangle[row].size(); r++) whitened[r] += file_.triangle[row][r] * total[row];
+    double leverage = 0;
+    for (const double value : whitened) leverage += value * value;
+    return file_.scale * std::sqrt(leverage);
   }
 
  private:
@@ -153,7 +182,7 @@ class BlockEvaluator {
       sorted.push_back(file_.components[order[i]]);
     }
     file_.components = sorted;
-    for (auto *products : {&file_.products, &file_.invariant_products})
+    for (auto *products : {&file_.products, &file_.function_products})
       for (Product &product : *products)
         for (int i = 0; i < product.order; i++) product.factors[i] = place[product.factors[i]];
   }
@@ -170,6 +199,22 @@ class BlockEvaluator {
                              runs.back().radial + runs.back().count == c.radial;
         if (goes_on) runs.back().count++;
         else runs.push_back({c.harmonic, c.radial, i, 1});
+      }
+    }
+  }
+
+  void pack_triangle() {
+    packed_.resize(file_.species.size());
+    for (int z = 0; z < int(packed_.size()); z++) {
+      for (int column = 0; column < file_.n_directions; column += COLUMNS) {
+        const int above = z * file_.n_functions, first = std::max(0, column - above);
+        if (first >= file_.n_functions) break;
+        Columns columns{first, {}};
+        for (int k = first; k < file_.n_functions; k++) {
+          const std::vector<double> &row = file_.triangle[above + k];
+          for (size_t c = column; c < size_t(column + COLUMNS); c++) columns.values.push_back(c < row.size() ? row[c] : 0);
+        }
+        packed_[z].push_back(std::move(columns));
       }
     }
   }
@@ -221,8 +266,8 @@ class BlockEvaluator {
   std::vector<std::vector<Run>> runs_;
   Harmonics harmonics_;
   std::vector<Vector> table_;
-  std::vector<Lanes> harmonic_values_, outward_, sideways_, density_, slope_, radial_, radial_slope_, invariants_;
-  std::vector<Lanes> whitened_;
+  std::vector<Lanes> harmonic_values_, outward_, sideways_, density_, slope_, radial_, radial_slope_, functions_;
+  std::vector<std::vector<Columns>> packed_;
 };
 
 }  // namespace pesforge

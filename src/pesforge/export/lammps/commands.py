@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from pesforge.export.calculator import Potential
-from pesforge.export.lammps.folder import EXAMPLE, YACE, pair_lines, style_lines, write_lammps
+from pesforge.export.lammps.folder import (
+    EXAMPLE,
+    UNCERTAINTY,
+    YACE,
+    pair_lines,
+    style_lines,
+    uncertainty_lines,
+    write_lammps,
+)
 from pesforge.export.lammps.plugin import PLUGIN, build_plugin
 from pesforge.export.potential_folder import load_potential, potential_place
 
@@ -28,7 +36,12 @@ def export_lammps(folder: Path | str, *, build: bool) -> str:
         build_plugin(place)
     built = (place / PLUGIN).is_file()
     baseline = potential.baseline if isinstance(potential, Potential) else None
-    lines = [f"An input to start from: {place / EXAMPLE}", "", *pair_lines(potential.species, place, baseline)]
+    sigma = isinstance(potential, Potential) and potential.posterior is not None
+    first = pair_lines(potential.species, place, baseline, sigma=sigma)
+    lines = [f"An input to start from: {place / EXAMPLE}", "", *first]
+    if sigma:
+        lines += ["", "How far atoms are from the training data; without these lines, sigma is not needed:", ""]
+        lines += [*uncertainty_lines(100), f"thermo_style custom step temp pe etotal press {UNCERTAINTY}"]
     if not built:
         lines += ["", f"{PLUGIN} is not built yet: add --build on the machine where LAMMPS will run."]
     lines += ["", *(notes or ("A LAMMPS that has ML-PACE runs the same potential without the plugin:", ""))]

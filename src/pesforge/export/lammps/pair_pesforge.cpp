@@ -3,7 +3,8 @@
 //   pair_style pesforge
 //   pair_coeff * * pesforge.ace Si O
 //
-// Per-atom leverages, where the file carries them: fix ID all pair N pesforge leverage 1
+// Where the file carries the posterior: leverages of atoms by fix ID all pair N pesforge leverage 1; with
+// pair_style pesforge sigma, the standard deviation of the energy in eV by compute ID all pair pesforge, c_ID[1].
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +16,7 @@
 
 #include "ace_kernel.h"
 #include "atom.h"
+#include "comm.h"
 #include "error.h"
 #include "force.h"
 #include "memory.h"
@@ -37,12 +39,17 @@ class PairPesforge : public Pair {
 
   ~PairPesforge() override {
     if (copymode) return;
+    delete[] pvector;
     memory->destroy(setflag);
     memory->destroy(cutsq);
   }
 
-  void settings(int narg, char **) override {
-    if (narg) error->all(FLERR, "Pair style pesforge takes no arguments");
+  void settings(int narg, char **arg) override {
+    if (narg > 1 || (narg == 1 && std::strcmp(arg[0], "sigma") != 0))
+      error->all(FLERR, "Pair style pesforge takes no argument but sigma");
+    delete[] pvector;
+    nextra = narg;
+    pvector = narg ? new double[1]{} : nullptr;
   }
 
   void coeff(int narg, char **arg) override {
@@ -71,6 +78,7 @@ class PairPesforge : public Pair {
 
   void init_style() override {
     if (!force->newton_pair) error->all(FLERR, "Pair style pesforge needs newton pair on");
+    if (nextra) check_leverage();
     neighbor->add_request(this, NeighConst::REQ_FULL);
   }
 
@@ -82,6 +90,7 @@ class PairPesforge : public Pair {
       check_leverage();
       leverage_.assign(atom->nmax, 0.0);
     }
+    if (wants_sigma()) total_.assign(evaluator_->file().triangle.size(), 0.0);
     for (int centre = 0; centre < int(evaluator_->file().species.size()); centre++) {
       atoms_.clear();
       for (int k = 0; k < list->inum; k++)
@@ -91,6 +100,7 @@ class PairPesforge : public Pair {
         compute_block(centre, &atoms_[first], count);
       }
     }
+    if (wants_sigma()) set_sigma();
     if (vflag_fdotr) virial_fdotr_compute();
   }
 
@@ -107,8 +117,17 @@ class PairPesforge : public Pair {
   }
 
  private:
+  bool wants_sigma() const { return nextra && eflag_global; }
+
+  // LAMMPS adds up the values of all processes.
+  void set_sigma() {
+    std::vector<double> total(total_.size());
+    MPI_Allreduce(total_.data(), total.data(), int(total.size()), MPI_DOUBLE, MPI_SUM, world);
+    pvector[0] = comm->me ? 0.0 : evaluator_->sigma(total);
+  }
+
   void check_leverage() {
-    if (!evaluator_->file().n_whitened) error->all(FLERR, "Pair style pesforge: the file carries no leverage");
+    if (!evaluator_->file().n_directions) error->all(FLERR, "Pair style pesforge: the file carries no leverage");
   }
 
   void allocate() {
@@ -171,6 +190,8 @@ class PairPesforge : public Pair {
     for (const pesforge::Slot &slot : slots_)
       for (int lane = 0; lane < count; lane++)
         if (slot.neighbour[lane] >= 0) add_force(atoms[lane], slot.neighbour[lane], slot, lane);
+    if (leverage_flag_ || wants_sigma()) evaluator_->set_functions();
+    if (wants_sigma()) evaluator_->add_functions(centre, count, total_);
     if (leverage_flag_) {
       const pesforge::Lanes leverage = evaluator_->leverages(centre);
       for (int lane = 0; lane < count; lane++) leverage_[atoms[lane]] = leverage[lane];
@@ -195,7 +216,7 @@ class PairPesforge : public Pair {
   std::vector<int> species_of_type_, atoms_;
   std::vector<std::vector<int>> near_;
   std::vector<pesforge::Slot> slots_;
-  std::vector<double> leverage_;
+  std::vector<double> leverage_, total_;
   int leverage_flag_ = 0;
 };
 
