@@ -170,7 +170,7 @@ structure: {prototype: fcc}
         "line 4: published.elements[1]: found 'Au'; allowed: Cu, Ni, Li, Mo, Si, Ge.",
         "line 6: published.sah256: unknown key. Did you mean 'sha256'? Allowed: set, elements, folder, base_url",
         "line 8: published.targets[0].energy_mev_per_atom: found -1; it should be greater than 0.",
-        "line 9: model: found 'aec'; allowed: ace, pair, eam, tersoff, ace-neural, ace-quadratic, mace. Did you mean 'ace'",
+        "line 9: model: found 'aec'; allowed: ace, pair, eam, tersoff, ace-neural, ace-quadratic, mace. Did you mean",
         "line 10: functions: found 0; it should be greater than or equal to 1.",
         "line 11: structure: unknown key. Allowed: name, published, model, functions.",
     ):
