@@ -1,6 +1,7 @@
 """Pairs of atoms within a reach, periodic images included."""
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,10 @@ def _vesin() -> Any:
     if "vesin" not in sys.modules and "torch" not in sys.modules:
         sys.modules["torch"] = None  # type: ignore[assignment]
         try:
-            pass
+            import_module("vesin")
         finally:
             del sys.modules["torch"]
-    from vesin import NeighborList
-
-    return NeighborList
+    return import_module("vesin").NeighborList
 
 
 def find_pairs(atoms: Atoms, reach_ang: float, quantities: str, *, both_ways: bool = True) -> list[npt.NDArray[Any]]:
