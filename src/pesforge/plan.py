@@ -78,7 +78,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     study, parent = loaded.settings, from_plain(loaded.parent)
     assert isinstance(parent, Atoms)
     settings, source = _assumed_settings(loaded, results)
-    families = study.sample.families
+    families = study.families
     labels = sum(families.values())
     events = list(read_journals(results / study.name / "label" / "journal"))
     measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]

@@ -1,68 +1,18 @@
 """Types of a study's settings: units, ranges and defaults. The only place where a default stands."""
 
-from difflib import get_close_matches
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from ase.data import chemical_symbols
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Prototype = Literal[
-    "sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride", "fluorite", "wurtzite"
-]
+from pesforge.family_settings import Sample
+from pesforge.settings_types import Count, Fraction, NonNegative, Positive, Section, Structure
+
 STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
-
-
-def _element(symbol: str) -> str:
-    if symbol not in chemical_symbols[1:]:
-        near = get_close_matches(symbol, chemical_symbols[1:], n=3, cutoff=0.4)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        raise ValueError(f"{symbol!r} is not the symbol of a chemical element.{hint}")
-    return symbol
-
-
-Element = Annotated[str, AfterValidator(_element)]
 
 
 def _ladder(values: tuple[float, ...], *, rising: bool) -> bool:
     return all(a < b if rising else a > b for a, b in pairwise(values))
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are refused, values are fixed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Structure(Section):
-    """The parent crystal: a file, or a prototype with its elements and lattice constant."""
-
-    file: Path | None = Field(
-        None, description="CIF, POSCAR or extxyz file, relative to the study file; excludes `prototype`"
-    )
-    prototype: Prototype | None = Field(None, description="crystal structure by ASE's name; excludes `file`")
-    species: tuple[Element, ...] = Field(
-        min_length=1, description="elements, in the order of the prototype's sites; for a file: the elements it holds"
-    )
-    lattice_constant_ang: Positive | None = Field(None, description="lattice constant a in Å, for a prototype")
-    c_over_a: Positive | None = Field(None, description="c/a, for hcp and wurtzite")
-    cubic: bool = Field(True, description="conventional cubic cell instead of the primitive one, for a prototype")
-    supercell: tuple[Count, Count, Count] = Field((1, 1, 1), description="repetitions of the cell for every label")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.file is None) == (self.prototype is None):
-            raise ValueError("give exactly one of `file` and `prototype`")
-        if self.prototype and self.lattice_constant_ang is None:
-            raise ValueError("a prototype needs `lattice_constant_ang`")
-        if self.file and (self.lattice_constant_ang is not None or self.c_over_a is not None):
-            raise ValueError("`lattice_constant_ang` and `c_over_a` belong to a prototype, not to a file")
-        return self
 
 
 class Dft(Section):
@@ -121,59 +71,6 @@ class Converge(Section):
         if 0 < len(self.smearing_ev) < 3:
             raise ValueError("`smearing_ev` needs at least 3 values, or none")
         return self
-
-
-class Thermal(Section):
-    """Independent Gaussian displacements, σ² = k_B T / k_eff per component."""
-
-    temperatures_k: tuple[Positive, ...] = Field((300.0, 600.0, 1200.0), min_length=1, description="temperatures in K")
-    count: Count = Field(30, description="structures in all; shared out in proportion to T")
-
-
-class Strain(Section):
-    """Strained cells L' = (I + ε) L₀: random hydrostatic and deviatoric parts, then thermal displacements."""
-
-    paths: Count = Field(6, description="random directions of strain; each is one group")
-    amplitudes: tuple[Annotated[float, Field(ge=-1, le=1)], ...] = Field(
-        (-1.0, 1.0), min_length=1, description="multiples of the direction that are sampled, between -1 and 1"
-    )
-    hydrostatic_max: NonNegative = Field(0.03, le=0.3, description="largest |tr ε / 3|")
-    deviatoric_max: NonNegative = Field(0.05, le=0.3, description="largest Frobenius norm of dev ε")
-    rattle_temperature_k: NonNegative = Field(150.0, description="temperature of added displacements in K; 0: none")
-
-
-class Volume(Section):
-    """The perfect crystal at several volumes, one group."""
-
-    count: Count = Field(6, description="volumes")
-    linear_strain_max: Positive = Field(0.04, le=0.3, description="largest |change of length|")
-
-
-class Sample(Section):
-    """Families of structures; a family that is null is not sampled."""
-
-    stiffness_displacement_ang: Positive = Field(0.03, le=0.3, description="displacement that measures k_eff, Å")
-    thermal: Thermal | None = Field(default_factory=Thermal, description="thermal displacements")
-    strain: Strain | None = Field(default_factory=Strain, description="strained cells")
-    volume: Volume | None = Field(default_factory=Volume, description="equation of state")
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not self.families:
-            raise ValueError("at least one family must be sampled")
-        return self
-
-    @property
-    def families(self) -> dict[str, int]:
-        """Number of structures of each family that is switched on."""
-        counts = {}
-        if self.thermal:
-            counts["thermal"] = self.thermal.count
-        if self.strain:
-            counts["strain"] = self.strain.paths * len(self.strain.amplitudes)
-        if self.volume:
-            counts["volume"] = self.volume.count
-        return counts
 
 
 class Label(Section):
@@ -310,3 +207,8 @@ class Study(Section):
     train: Train = Field(default_factory=Train, description="sweep")
     choose: Choose = Field(default_factory=Choose, description="choice")
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
+
+    @property
+    def families(self) -> dict[str, int]:
+        """Number of structures of each family that is switched on."""
+        return self.sample.families(len(self.structure.species))

@@ -10,7 +10,7 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
 from pesforge.errors import StructureError
-from pesforge.settings import Structure
+from pesforge.settings_types import Structure
 
 MAX_ATOMS = 5000
 MIN_DISTANCE_ANG = 0.5
@@ -28,26 +28,27 @@ POSCAR_SUFFIXES = frozenset({".vasp", ".poscar"})
 XYZ_SUFFIXES = frozenset({".xyz", ".extxyz"})
 
 
-def build_parent(settings: Structure, folder: Path) -> Atoms:
+def build_parent(settings: Structure, folder: Path, key: str = "structure") -> Atoms:
     """The parent crystal of a study, periodic in three directions, repeated to the cell of every label.
 
     Args:
         settings: where it comes from.
         folder: folder that `settings.file` is relative to.
+        key: section of the study file that they stand in, for messages.
 
     Raises:
         StructureError: the file cannot be used, or the crystal is not one that can be labelled.
     """
     if settings.file is not None:
         path = folder / settings.file
-        atoms, source = _read(path), str(path)
+        atoms, source = _read(path, key), str(path)
     else:
-        atoms, source = _prototype(settings), f"prototype {settings.prototype}"
+        atoms, source = _prototype(settings, key), f"prototype {settings.prototype}"
     _check_cell(atoms, source)
-    _check_species(atoms, settings, source)
+    _check_species(atoms, settings, source, key)
     count = len(atoms) * int(np.prod(settings.supercell))
     if not 1 <= count <= MAX_ATOMS:
-        raise StructureError(f"{source}: {count} atoms; allowed are 1 to {MAX_ATOMS}. Lower `structure.supercell`.")
+        raise StructureError(f"{source}: {count} atoms; allowed are 1 to {MAX_ATOMS}. Lower `{key}.supercell`.")
     _check_distances(atoms, source)
     return from_plain(to_plain(atoms.repeat(settings.supercell)))
 
@@ -67,16 +68,16 @@ def from_plain(plain: dict[str, Any]) -> Atoms:
     return Atoms(plain["symbols"], positions=plain["positions"], cell=plain["cell"], pbc=plain["pbc"])
 
 
-def _prototype(settings: Structure) -> Atoms:
+def _prototype(settings: Structure, key: str) -> Atoms:
     """The crystal of a prototype; without c/a, hcp takes the measured one of the element, wurtzite the ideal one."""
     name = str(settings.prototype)
     if len(settings.species) != SITES[name]:
         raise StructureError(
-            f"structure.species: {name} has {SITES[name]} kind(s) of sites, but {len(settings.species)} element(s) "
+            f"{key}.species: {name} has {SITES[name]} kind(s) of sites, but {len(settings.species)} element(s) "
             f"are given ({', '.join(settings.species)})."
         )
     if settings.c_over_a is not None and name not in HEXAGONAL:
-        raise StructureError(f"structure.c_over_a: {name} has no c/a; remove the key (it belongs to hcp and wurtzite).")
+        raise StructureError(f"{key}.c_over_a: {name} has no c/a; remove the key (it belongs to hcp and wurtzite).")
     formula = "".join(settings.species) + (settings.species[1] if name == "fluorite" else "")
     cubic = settings.cubic and name not in HEXAGONAL
     atoms = bulk(formula, name, a=settings.lattice_constant_ang, covera=settings.c_over_a, cubic=cubic)
@@ -84,10 +85,10 @@ def _prototype(settings: Structure) -> Atoms:
     return atoms
 
 
-def _read(path: Path) -> Atoms:
+def _read(path: Path, key: str) -> Atoms:
     """The structure of a file."""
     if not path.is_file():
-        raise StructureError(f"structure.file: {path} does not exist. The path is relative to the study file.")
+        raise StructureError(f"{key}.file: {path} does not exist. The path is relative to the study file.")
     suffix, name = path.suffix.lower(), path.name.upper()
     try:
         if suffix in CIF_SUFFIXES | POSCAR_SUFFIXES or name.startswith(("POSCAR", "CONTCAR")):
@@ -141,13 +142,13 @@ def _check_cell(atoms: Atoms, source: str) -> None:
         raise StructureError(f"{source}: the lattice vectors are left-handed; swap two of them and the coordinates.")
 
 
-def _check_species(atoms: Atoms, settings: Structure, source: str) -> None:
+def _check_species(atoms: Atoms, settings: Structure, source: str, key: str) -> None:
     found, stated = sorted(set(atoms.symbols)), sorted(set(settings.species))
     if len(stated) != len(settings.species):
-        raise StructureError(f"structure.species: {', '.join(settings.species)} names an element twice.")
+        raise StructureError(f"{key}.species: {', '.join(settings.species)} names an element twice.")
     if found != stated:
         raise StructureError(
-            f"{source}: holds {', '.join(found)}, but `structure.species` says {', '.join(stated)}; make them equal."
+            f"{source}: holds {', '.join(found)}, but `{key}.species` says {', '.join(stated)}; make them equal."
         )
 
 

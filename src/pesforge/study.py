@@ -15,7 +15,9 @@ from pesforge.dft.engines import get_engine
 from pesforge.errors import PesforgeError, SettingsError
 from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
-from pesforge.settings import Dft, Structure, Study
+from pesforge.sampling.prepare import prepare
+from pesforge.settings import Dft, Study
+from pesforge.settings_types import Structure
 from pesforge.structure import build_parent, to_plain
 from pesforge.training.compose import points
 
@@ -26,11 +28,15 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A checked study: settings, parent structure as builtin types, and the training configuration of every run."""
+    """A checked study: settings, parent structure as builtin types, and the training configuration of every run.
+
+    The settings of each family are those that its sampler reads.
+    """
 
     settings: Study
     path: Path
     parent: dict[str, Any]
+    families: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
 
 
@@ -262,6 +268,10 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
     if dft is not None:
         elements = structure.species if structure is not None else ()
         mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft.engine).problems(dft, elements)]
+    families: dict[str, dict[str, Any]] = {}
+    if settings is not None and parent is not None:
+        families, complaints = prepare(settings, parent, path.parent)
+        mistakes += [Mistake(place, text) for place, text in complaints]
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:
@@ -270,4 +280,4 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
             mistakes.append(Mistake(("train",), str(error)))
     if settings is None or parent is None or mistakes:
         raise _refuse(path, mistakes, lines)
-    return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), runs=runs)
+    return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs)

@@ -6,7 +6,7 @@ from pesforge.structure import from_plain
 
 def batches(study):
     """Names of the label batches; their number follows from the settings alone."""
-    total = sum(study.sample.families.values())
+    total = sum(study.families.values())
     return [
         f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))
     ]
@@ -21,7 +21,7 @@ def scanned_parameters(study):
 def opening(study):
     """What will be computed, for the line at the start."""
     families = ", ".join(
-        f"{count} {family}" for family, count in study.sample.families.items()
+        f"{count} {family}" for family, count in study.families.items()
     )
     return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
 
@@ -60,6 +60,6 @@ OPENING = opening(STUDY)
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(
-    PESFORGE_LABELS=str(sum(STUDY.sample.families.values())),
+    PESFORGE_LABELS=str(sum(STUDY.families.values())),
     PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
 )

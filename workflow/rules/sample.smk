@@ -41,7 +41,7 @@ rule sample_family:
         "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
-        settings=lambda wildcards: plain(getattr(STUDY.sample, wildcards.family)),
+        settings=lambda wildcards: LOADED.families[wildcards.family],
         seed=STUDY.seed,
         code=fingerprint("sampling"),
     script:
@@ -50,7 +50,7 @@ rule sample_family:
 
 rule gather_pool:
     input:
-        families=expand(f"{OUT}/sample/{{family}}.extxyz", family=STUDY.sample.families),
+        families=expand(f"{OUT}/sample/{{family}}.extxyz", family=STUDY.families),
         stiffness=rules.measure_stiffness.output.stiffness,
     output:
         pool=f"{OUT}/sample/pool.extxyz",

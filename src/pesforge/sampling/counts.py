@@ -19,3 +19,24 @@ def largest_remainder(weights: Sequence[float], total: int) -> list[int]:
     order = np.argsort(-(shares - counts), kind="stable")
     counts[order[: total - counts.sum()]] += 1
     return [int(count) for count in counts]
+
+
+def halvings(count: int) -> list[float]:
+    """Numbers 0, 1/2, 1/4, 3/4, 1/8, … in [0, 1) that fill it evenly; a larger `count` keeps the first ones.
+
+    Args:
+        count: how many.
+
+    Source: J. G. van der Corput, Proc. Kon. Ned. Akad. Wet. 38, 813 (1935), base 2.
+    """
+    return [sum((number >> bit & 1) / 2 ** (bit + 1) for bit in range(number.bit_length())) for number in range(count)]
+
+
+def symmetric_halvings(count: int) -> list[float]:
+    """Numbers 0, 1, −1, 1/2, −1/2, 1/4, −1/4, … that fill [−1, 1] evenly; a larger `count` keeps the first ones.
+
+    Args:
+        count: how many.
+    """
+    sizes = [1.0, *halvings(count)[1:]]
+    return [0.0, *(sign * size for size in sizes for sign in (1, -1))][:count]

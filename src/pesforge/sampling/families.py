@@ -5,12 +5,40 @@ from typing import Any
 
 from ase import Atoms
 
-from pesforge.sampling import strain, thermal, volume
-from pesforge.settings import Section, Strain, Thermal, Volume
+from pesforge.family_settings import (
+    Compression,
+    Interstitial,
+    StackingFault,
+    Strain,
+    Surface,
+    Thermal,
+    Vacancy,
+    Volume,
+)
+from pesforge.sampling import (
+    compression,
+    dimer,
+    interstitial,
+    phase,
+    stacking_fault,
+    strain,
+    surface,
+    thermal,
+    vacancy,
+    volume,
+)
+from pesforge.settings_types import Section
 
 Sampler = Callable[[Atoms, Any, Mapping[str, float], int], list[Atoms]]
 FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     thermal.NAME: (Thermal, thermal.sample),
     strain.NAME: (Strain, strain.sample),
     volume.NAME: (Volume, volume.sample),
+    surface.NAME: (Surface, surface.sample),
+    stacking_fault.NAME: (StackingFault, stacking_fault.sample),
+    vacancy.NAME: (Vacancy, vacancy.sample),
+    interstitial.NAME: (Interstitial, interstitial.sample),
+    phase.NAME: (phase.PhaseCells, phase.sample),
+    dimer.NAME: (dimer.DimerCurve, dimer.sample),
+    compression.NAME: (Compression, compression.sample),
 }

@@ -50,8 +50,49 @@ def make_frame(
         temperature_k: temperature of the displacements in K.
     """
     tensor = np.zeros((3, 3)) if strain is None else strain
-    frame = Atoms(parent.symbols, positions=parent.positions, cell=parent.cell, pbc=parent.pbc)
-    frame.set_cell(parent.cell.array @ (np.eye(3) + tensor).T, scale_atoms=True)
+    cell = Atoms(parent.symbols, positions=parent.positions, cell=parent.cell, pbc=parent.pbc)
+    cell.set_cell(parent.cell.array @ (np.eye(3) + tensor).T, scale_atoms=True)
+    frame = make_cell_frame(
+        cell,
+        origin=parent,
+        name=name,
+        family=family,
+        group=group,
+        seed=seed,
+        displacements=displacements,
+        temperature_k=temperature_k,
+        reference_cell=parent.cell.array,
+    )
+    frame.info[STRAIN] = np.array([tensor[row, column] for row, column in VOIGT])
+    return frame
+
+
+def make_cell_frame(
+    cell: Atoms,
+    *,
+    origin: Atoms,
+    name: str,
+    family: str,
+    group: str,
+    seed: int,
+    displacements: FloatArray | None = None,
+    temperature_k: float = 0.0,
+    reference_cell: FloatArray | None = None,
+) -> Atoms:
+    """A structure that is no strained parent, such as a slab or a molecule: a cell, displaced, of strain 0.
+
+    Args:
+        cell: its atoms and cell before displacements.
+        origin: crystal that it was made from; for a molecule the molecule itself.
+        name: unique name.
+        family: sampler.
+        group: structures that no split may separate.
+        seed: seed of its random numbers.
+        displacements: (n, 3) in Å; None for none.
+        temperature_k: temperature of the displacements in K.
+        reference_cell: (3, 3) in Å, the cell that decides the k-point mesh; None: the cell itself.
+    """
+    frame = Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=cell.pbc)
     if displacements is not None:
         frame.positions += displacements
     frame.positions = np.round(frame.positions, DECIMALS)
@@ -60,10 +101,10 @@ def make_frame(
         FAMILY: family,
         GROUP: group,
         TEMPERATURE_K: float(temperature_k),
-        STRAIN: np.array([tensor[row, column] for row, column in VOIGT]),
-        PARENT: parent_name(parent),
+        STRAIN: np.zeros(6),
+        PARENT: parent_name(origin),
         SEED: int(seed),
-        REFERENCE_CELL: parent.cell.array.copy(),
+        REFERENCE_CELL: np.array(cell.cell.array if reference_cell is None else reference_cell),
     }
     return frame
 

@@ -7,10 +7,10 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from pesforge.family_settings import Strain
 from pesforge.fields import FAMILY, ID, STRAIN
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import make_frame, thermal_displacements
-from pesforge.settings import Strain
 
 NAME = "strain"
 PLASTIC = 1.324717957244746

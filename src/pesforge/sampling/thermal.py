@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from pesforge.family_settings import Thermal
 from pesforge.fields import BOLTZMANN_EV_PER_K, FAMILY, TEMPERATURE_K
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.frames import displacements_of, make_frame, thermal_displacements
-from pesforge.settings import Thermal
 
 NAME = "thermal"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from ase import Atoms
 
+from pesforge.family_settings import Volume
 from pesforge.sampling.frames import make_frame
-from pesforge.settings import Volume
 
 NAME = "volume"
 

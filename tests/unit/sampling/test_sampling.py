@@ -13,7 +13,7 @@ from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.frames import displacements_of
 from pesforge.sampling.strain import invariants, strain_evidence
 from pesforge.sampling.thermal import displacement_evidence, energy_evidence
-from pesforge.settings import Strain, Thermal, Volume
+from pesforge.family_settings import Strain, Thermal, Volume
 
 STIFFNESS = {"Na": 2.0, "Cl": 8.0}
 

@@ -1,0 +1,97 @@
+"""What a study says of its families, made complete for the samplers and tried on the parent before anything runs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from ase.data import covalent_radii
+
+from pesforge.errors import PesforgeError
+from pesforge.family_settings import Compression, Dimer, Phase
+from pesforge.io import canonical_json
+from pesforge.pairs import find_pairs
+from pesforge.sampling.families import FAMILIES
+from pesforge.settings import Study
+from pesforge.structure import build_parent, to_plain
+
+TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer")
+"""Families that not every crystal has, or not as often as asked for; their samplers are quick."""
+
+Complaint = tuple[tuple[str | int, ...], str]
+"""Place in the study file, and what is wrong there."""
+
+
+def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[str, Any]], list[Complaint]]:
+    """The settings of every sampled family as builtin types, as its sampler reads them; and what cannot be sampled.
+
+    The crystals of `phase` are built, files read, and the longest distance of `dimer` is the cutoff where none is
+    stated: the sampler of a family needs no other part of the study.
+
+    Args:
+        study: settings that are right in themselves.
+        parent: parent crystal.
+        folder: folder that files are relative to.
+    """
+    complaints: list[Complaint] = []
+    found = {}
+    for name in study.families:
+        section = getattr(study.sample, name)
+        plain = json.loads(canonical_json(section.model_dump(mode="json")))
+        if isinstance(section, Phase):
+            plain["cells"] = list(_crystals(section, study, folder, complaints))
+        elif isinstance(section, Dimer):
+            plain["longest_ang"] = study.describe.cutoff_ang if section.longest_ang is None else section.longest_ang
+            complaints += _below_the_filter("dimer", "shortest_factor", section.shortest_factor, study)
+        elif isinstance(section, Compression):
+            factor = section.fraction_min * _nearest_factor(parent)
+            complaints += _below_the_filter("compression", "fraction_min", factor, study)
+        found[name] = plain
+        if name in TRIED:
+            complaints += _try(name, plain, study, parent)
+    return found, complaints
+
+
+def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Complaint]) -> Iterator[dict[str, Any]]:
+    """Competing crystals as builtin types; those that cannot be built are complained about."""
+    for number, settings in enumerate(section.crystals):
+        place = ("sample", "phase", "crystals", number)
+        others = sorted(set(settings.species) - set(study.structure.species))
+        if others:
+            known = ", ".join(study.structure.species)
+            complaints.append(((*place, "species"), f"{', '.join(others)} is not in `structure.species` ({known})."))
+        try:
+            yield to_plain(build_parent(settings, folder, key=f"sample.phase.crystals[{number}]"))
+        except PesforgeError as error:
+            complaints.append((place, str(error)))
+
+
+def _try(name: str, plain: dict[str, Any], study: Study, parent: Atoms) -> list[Complaint]:
+    """Complaints of a sampler about the parent; the stiffness, not measured yet, moves atoms and nothing else."""
+    model, sample = FAMILIES[name]
+    try:
+        frames = sample(parent, model.model_validate(plain), dict.fromkeys(study.structure.species, 1.0), study.seed)
+    except PesforgeError as error:
+        return [(("sample", name), str(error))]
+    assert len(frames) == study.families[name], f"{name} has {len(frames)} structures"
+    return []
+
+
+def _nearest_factor(parent: Atoms) -> float:
+    """Shortest distance of the parent, relative to the sums of covalent radii."""
+    first, second, distance = find_pairs(parent, float(parent.cell.lengths().min()) + 1e-6, "ijd", both_ways=False)
+    radii = covalent_radii[parent.numbers]
+    return float((distance / (radii[first] + radii[second])).min())
+
+
+def _below_the_filter(family: str, key: str, factor: float, study: Study) -> list[Complaint]:
+    """Refusal of structures that `curate` would drop after their labels were computed."""
+    least = study.curate.min_distance_factor
+    if factor >= least:
+        return []
+    text = (
+        f"reaches down to {factor:.2f} of the sum of covalent radii, but `curate.min_distance_factor` drops labels below "
+        f"{least:g}; raise this value or lower the filter."
+    )
+    return [(("sample", family, key), text)]
