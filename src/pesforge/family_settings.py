@@ -150,7 +150,10 @@ class Interstitial(Family):
         4, description="structures in all, largest voids first; the first of a kind has no displacements"
     )
     distance_factor: Positive = Field(
-        0.7, le=1.5, description="smallest void, as distance to any atom over the sum of covalent radii"
+        0.6,
+        le=1.5,
+        description="smallest void, as distance to any atom over the sum of covalent radii; at least "
+        "`curate.min_distance_factor`",
     )
     temperature_k: Positive = Field(300.0, description="temperature of the displacements in K (k_eff of the bulk)")
 

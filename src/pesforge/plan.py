@@ -13,6 +13,7 @@ from pesforge.progress import duration
 from pesforge.published.mlearn import CITATION
 from pesforge.published.settings import SPLITS
 from pesforge.published.sources import url_of
+from pesforge.sampling.prepare import draft
 from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
 
@@ -79,22 +80,26 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     assert isinstance(parent, Atoms)
     settings, source = _assumed_settings(loaded, results)
     families = study.families
-    labels = sum(families.values())
+    labels, width = sum(families.values()), max(10, *map(len, families))
     events = list(read_journals(results / study.name / "label" / "journal"))
     measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]
     done = len({event["id"] for event in events if event["event"] in ("finished", "recalled")})
-    each = get_engine(study.dft.engine).estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
+    engine = get_engine(study.dft.engine)
+    symmetric = SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
+    drafts = draft(loaded.families, parent, study.seed)
+    each = mean(engine.estimate_seconds(frame, settings, settings.mesh_of(frame)) for frame in drafts)
     if measured:
+        symmetric *= mean(measured) / each
         each, source = mean(measured), f"{len(measured)} labels of this study"
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
-    seconds = max(labels - done, 0) * each + SYMMETRY_SAVING * max(others - stored, 0) * each
+    seconds = max(labels - done, 0) * each + max(others - stored, 0) * symmetric
     sweep = study.train.sweep
     points = len(loaded.runs)
     lines = [
         f"study {study.name}: {parent.get_chemical_formula()}, {study.dft.functional}, {study.dft.engine}",
-        *(f"  {family:<10} {count:>6} structures" for family, count in families.items()),
+        *(f"  {family:<{width}} {count:>6} structures" for family, count in families.items()),
         f"  {'labels':<10} {labels:>6} ({done} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
         f"  DFT        about {duration(each)} per label ({source}),",

@@ -16,8 +16,18 @@ INTRODUCTION = """# Settings of a study
 A study is one YAML file. `make run STUDY=NAME` reads `config/NAME.yaml`, `make run STUDY=path/to/file.yaml` any other
 file; without `STUDY` it is `config/config.yaml`. Keys that a study leaves out have the defaults below. A wrong study
 ends before anything is computed, with all of its mistakes at once. Sampled structures that are independent random
-draws are groups of their own; cells strained along one direction share a group, and so do all volumes of the perfect
-crystal. No split ever separates a group.
+draws are groups of their own; cells strained along one direction share a group, and so do all volumes of one crystal,
+all slabs of one plane and cut, all shifts along one line, all defects of one site and element, and all distances of one
+pair. No split ever separates a group.
+
+Families that are `null` below `sample` are switched on by giving their section, an empty one (`{}`) where all of its
+keys have defaults. Their structures are not relaxed: `surface`, `stacking_fault`, `vacancy` and `interstitial` are cut
+out of the perfect crystal and, where stated, displaced as the bulk would be at a temperature. Whether a crystal has the
+planes, cuts, sites and voids that a study asks for is found out when the study is read. The k-points of every cell are
+as dense as those of the parent, with one point across a vacuum and in a box. Molecules have no stress. Short distances
+are meant in `dimer` and `compression`, yet the filters of `curate` hold for all families: a study that asks for
+distances below `curate.min_distance_factor` is refused, and a label with a force above `curate.max_force_ev_per_ang` is
+dropped and listed in the report with the reason. Raise that limit to train on steep repulsion.
 
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.

@@ -134,6 +134,7 @@ class GpawEngine:
         """Rough time of one label without symmetry in s on one core, ± a factor of 2.
 
         Scaled from rattled Si₈: 0.65 s per k-point at 250 eV and 32 electrons, and from Si₂: 0.1 s at 8 electrons.
+        Vacuum, which costs plane waves, is not counted.
         """
         k_points = math.prod(mesh) // 2 + 1
         electrons = sum(_valence(number) for number in atoms.numbers)

@@ -1,7 +1,7 @@
 """What a study says of its families, made complete for the samplers and tried on the parent before anything runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from pesforge.errors import PesforgeError
-from pesforge.family_settings import Compression, Dimer, Phase
+from pesforge.family_settings import Compression, Dimer, Interstitial, Phase
 from pesforge.io import canonical_json
 from pesforge.pairs import find_pairs
 from pesforge.sampling.families import FAMILIES
@@ -44,6 +44,8 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
         elif isinstance(section, Dimer):
             plain["longest_ang"] = study.describe.cutoff_ang if section.longest_ang is None else section.longest_ang
             complaints += _below_the_filter("dimer", "shortest_factor", section.shortest_factor, study)
+        elif isinstance(section, Interstitial):
+            complaints += _below_the_filter("interstitial", "distance_factor", section.distance_factor, study)
         elif isinstance(section, Compression):
             factor = section.fraction_min * _nearest_factor(parent)
             complaints += _below_the_filter("compression", "fraction_min", factor, study)
@@ -51,6 +53,24 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
         if name in TRIED:
             complaints += _try(name, plain, study, parent)
     return found, complaints
+
+
+def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -> list[Atoms]:
+    """The structures of families as they are before k_eff is measured: displacements are not those of the study.
+
+    Args:
+        families: settings that `prepare` made.
+        parent: parent crystal.
+        seed: seed of the study.
+
+    Raises:
+        DataError: the parent has no such structures.
+    """
+    frames = []
+    for name, plain in families.items():
+        model, sample = FAMILIES[name]
+        frames += sample(parent, model.model_validate(plain), dict.fromkeys(parent.symbols, 1.0), seed)
+    return frames
 
 
 def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Complaint]) -> Iterator[dict[str, Any]]:
@@ -68,10 +88,9 @@ def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Compl
 
 
 def _try(name: str, plain: dict[str, Any], study: Study, parent: Atoms) -> list[Complaint]:
-    """Complaints of a sampler about the parent; the stiffness, not measured yet, moves atoms and nothing else."""
-    model, sample = FAMILIES[name]
+    """Complaints of a sampler about the parent."""
     try:
-        frames = sample(parent, model.model_validate(plain), dict.fromkeys(study.structure.species, 1.0), study.seed)
+        frames = draft({name: plain}, parent, study.seed)
     except PesforgeError as error:
         return [(("sample", name), str(error))]
     assert len(frames) == study.families[name], f"{name} has {len(frames)} structures"
