@@ -63,8 +63,8 @@ class Plane(Section):
     hkl: Miller = Field(description="Miller indices, of the conventional cell as spglib chooses it")
     cuts: Count = Field(
         1,
-        description="terminations: places between atomic planes where the crystal is cut, widest gap first, those that a "
-        "symmetry operation maps onto each other once",
+        description="terminations: gaps between atomic planes where the crystal is cut, widest first, those that a symmetry "
+        "operation maps onto each other once",
     )
 
     @model_validator(mode="after")
@@ -81,7 +81,7 @@ class Surface(Family):
         (Plane(hkl=(1, 0, 0)), Plane(hkl=(1, 1, 0)), Plane(hkl=(1, 1, 1))), min_length=1, description="planes"
     )
     layers: Count = Field(6, le=60, description="thickness in lattice planes, each with one primitive cell of atoms")
-    vacuum_ang: Positive = Field(10.0, ge=3, description="distance between a surface and its image across the vacuum, Å")
+    vacuum_ang: Positive = Field(10.0, ge=3, description="distance of a surface from its image across the vacuum, Å")
     rattled: Copies = Field(2, description="further copies of each slab with thermal displacements")
     temperature_k: Positive = Field(300.0, description="temperature of these displacements in K (k_eff of the bulk)")
 
@@ -183,7 +183,9 @@ class Dimer(Family):
 
     distances: Count = Field(8, description="distances of each pair, in even ratios; a larger number keeps the first")
     shortest_factor: Positive = Field(
-        0.7, le=1.5, description="shortest distance over the sum of covalent radii, at least `curate.min_distance_factor`"
+        0.7,
+        le=1.5,
+        description="shortest distance over the sum of covalent radii; at least `curate.min_distance_factor`",
     )
     longest_ang: Positive | None = Field(
         None, description="distances stay below it, Å; null: the cutoff `describe.cutoff_ang`"

@@ -12,8 +12,8 @@ from crystals import alloy
 
 from pesforge.curation.audit import audit
 from pesforge.curation.filters import filter_labels
-from pesforge.dft.labelling import attach
 from pesforge.dft.label import Label
+from pesforge.dft.labelling import attach
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import SettingsError
 from pesforge.io import canonical_json, read_frames, write_frames
@@ -83,9 +83,7 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
     assert np.isnan(design.y_stress[design.stress_rows(free)]).all()
     assert np.isfinite(np.delete(design.y_stress, design.stress_rows(free))).all()
     model = Crossvalidate(degree_reductions=(0,), alphas=(1e-4, 1e-2))
-    chosen, curated = audit(
-        kept, design, Curate(), model=model, n_folds=3, seed=1, cutoff_ang=4.5, dropped=decisions
-    )
+    chosen, curated = audit(kept, design, Curate(), model=model, n_folds=3, seed=1, cutoff_ang=4.5, dropped=decisions)
     found = crossvalidate(design.select(chosen), model, basis.subset_mask)
     rows = {row["family"]: row for row in found["by_family"]}
     assert set(rows) == set(families)
@@ -118,7 +116,10 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
             "stacking_fault: {lines: [{hkl: [1, 1, 1], direction: [1, 0, 0]}]}",
             "sample.stacking_fault.lines[0]: `direction` must lie in the plane",
         ),
-        ("stacking_fault: {lines: [{hkl: [1, 1, 1], direction: [1, -1, 0], cut: 7}]}", "sample.stacking_fault: the plane"),
+        (
+            "stacking_fault: {lines: [{hkl: [1, 1, 1], direction: [1, -1, 0], cut: 7}]}",
+            "sample.stacking_fault: the plane",
+        ),
         ("vacancy: {count: 1}", "sample.vacancy: the crystal has 2 distinct sites, but `count` is 1; raise it."),
         ("interstitial: {distance_factor: 1.4}", "sample.interstitial: no void is large enough"),
         ("interstitial: {distance_factor: 0.5}", "sample.interstitial.distance_factor: reaches down to 0.50"),

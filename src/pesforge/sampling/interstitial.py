@@ -43,8 +43,8 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
     if not kinds:
         best = max((room(parent, void, int(z)) for void in voids(parent) for z in set(parent.numbers)), default=0.0)
         raise DataError(
-            f"no void is large enough: the largest has its nearest atom at {best:.2f} of the sum of covalent radii, but "
-            f"`distance_factor` is {settings.distance_factor:g}; lower it."
+            f"no void is large enough: the largest has its nearest atom at {best:.2f} of the sum of covalent radii, "
+            f"but `distance_factor` is {settings.distance_factor:g}; lower it."
         )
     supercell = parent.repeat(settings.supercell)
     frames = []

@@ -210,7 +210,7 @@ def _from_cut(plane: PlaneCell, cut: int) -> Atoms:
     """The plane's cell with a gap at its lower face."""
     if cut >= len(plane.cuts):
         raise DataError(
-            f"the plane has {len(plane.cuts)} distinct gap(s) between atomic planes, number {cut} (from 0) is not there."
+            f"the plane has {len(plane.cuts)} distinct gap(s) between atomic planes; number {cut} (from 0) is not one."
         )
     atoms = plane.atoms.copy()
     scaled = atoms.get_scaled_positions()

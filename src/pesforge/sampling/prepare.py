@@ -110,7 +110,7 @@ def _below_the_filter(family: str, key: str, factor: float, study: Study) -> lis
     if factor >= least:
         return []
     text = (
-        f"reaches down to {factor:.2f} of the sum of covalent radii, but `curate.min_distance_factor` drops labels below "
-        f"{least:g}; raise this value or lower the filter."
+        f"reaches down to {factor:.2f} of the sum of covalent radii, but `curate.min_distance_factor` drops labels "
+        f"below {least:g}; raise this value or lower the filter."
     )
     return [(("sample", family, key), text)]

@@ -83,7 +83,9 @@ def test_vacancies_that_cannot_be_are_refused():
     ],
 )
 def test_voids_are_those_of_the_crystal_largest_first(crystal, sizes):
-    found = [room(crystal, void, 29) * (covalent_radii[29] + covalent_radii[crystal.numbers[0]]) for void in voids(crystal)]
+    found = [
+        room(crystal, void, 29) * (covalent_radii[29] + covalent_radii[crystal.numbers[0]]) for void in voids(crystal)
+    ]
     assert found == pytest.approx(sizes, abs=1e-5)
 
 

@@ -6,6 +6,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from pesforge.errors import DataError
+from pesforge.family_settings import Strain, Thermal, Volume
 from pesforge.fields import BOLTZMANN_EV_PER_K, FIELDS, LABEL_KEY, SETTINGS_HASH
 from pesforge.io import read_frames, write_frames
 from pesforge.sampling.counts import largest_remainder
@@ -13,7 +14,6 @@ from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.frames import displacements_of
 from pesforge.sampling.strain import invariants, strain_evidence
 from pesforge.sampling.thermal import displacement_evidence, energy_evidence
-from pesforge.family_settings import Strain, Thermal, Volume
 
 STIFFNESS = {"Na": 2.0, "Cl": 8.0}
 
