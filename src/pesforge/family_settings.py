@@ -63,8 +63,8 @@ class Plane(Section):
     hkl: Miller = Field(description="Miller indices, of the conventional cell as spglib chooses it")
     cuts: Count = Field(
         1,
-        description="terminations: gaps between atomic planes where the crystal is cut, widest first, those that a symmetry "
-        "operation maps onto each other once",
+        description="terminations: gaps between atomic planes where the crystal is cut, widest first, "
+        "those that a symmetry operation maps onto each other once",
     )
 
     @model_validator(mode="after")
