@@ -110,7 +110,7 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
         ("surface: {planes: [{hkl: [1, 0, 0], cuts: 9}]}", "sample.surface: the plane [1, 0, 0] has "),
         ("surface: {planes: [{hkl: [0, 0, 0]}]}", "sample.surface.planes[0]: `hkl` must not be [0, 0, 0]"),
         ("surface: {planes: [{hkl: [1, 1, 1]}, {hkl: [1, 1, 1]}]}", "sample.surface: `planes` names a plane twice"),
-        ("surface: {plane: 1}", "sample.surface.plane: unknown key. Did you mean 'planes'?"),
+        ("surface: {plane: 1}", "sample.surface.plane: unknown key. Did you mean 'planes'"),
         ("stacking_fault: {}", "sample.stacking_fault.lines: this key is missing"),
         (
             "stacking_fault: {lines: [{hkl: [1, 1, 1], direction: [1, 0, 0]}]}",

@@ -18,7 +18,7 @@ from ase.data import atomic_numbers
 from pydantic import Field
 
 from pesforge.errors import DataError
-from pesforge.settings import Count, Element, Positive, Section
+from pesforge.settings_types import Count, Element, Positive, Section
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

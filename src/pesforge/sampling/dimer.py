@@ -46,12 +46,11 @@ def sample(parent: Atoms, settings: DimerCurve, stiffness: Mapping[str, float], 
             pair = Atoms([first, second], positions=[[0.0, 0.0, 0.0], [distance, 0.0, 0.0]])
             molecules.append((f"{NAME}-{first}-{second}", f"{number:03d}", pair))
     frames = []
-    for group, number, molecule in molecules:
+    for group, place, molecule in molecules:
         molecule.set_cell([side] * 3)
         molecule.center()
-        frames.append(
-            make_cell_frame(molecule, origin=molecule, name=f"{group}-{number}", family=NAME, group=group, seed=seed)
-        )
+        name = f"{group}-{place}"
+        frames.append(make_cell_frame(molecule, origin=molecule, name=name, family=NAME, group=group, seed=seed))
     return frames
 
 

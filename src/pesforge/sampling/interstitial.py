@@ -79,12 +79,10 @@ def voids(crystal: Atoms) -> list[FloatArray]:
         crystal: periodic in three directions.
     """
     lattice = crystal.cell.array
-    primitive = _primitive(crystal)
-    reach = 2 * _covering_ang(primitive)
-    images = _images(primitive, reach)
+    images = _images(crystal, 2 * _covering_ang(crystal))
     tree = cKDTree(images)
     vertices = Voronoi(images).vertices
-    inside = primitive.cell.scaled_positions(vertices)
+    inside = crystal.cell.scaled_positions(vertices)
     vertices = vertices[((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)]
     sizes = tree.query(vertices)[0]
     operations = _operations(crystal)
@@ -112,27 +110,22 @@ def room(crystal: Atoms, void: FloatArray, number: int) -> float:
     return float((distances / (covalent_radii[crystal.numbers] + covalent_radii[number])).min())
 
 
-def _primitive(crystal: Atoms) -> Atoms:
-    """The smallest cell with compact vectors, in the orientation of the crystal."""
+def _covering_ang(crystal: Atoms) -> float:
+    """A distance in Å that no point exceeds from its nearest atom: half the sum of the primitive lattice vectors."""
     cell = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
     found = spglib.find_primitive(cell, symprec=SYMPREC_ANG)
-    if found is None:
-        return crystal
-    lattice, scaled, numbers = found
-    return Atoms(numbers, scaled_positions=scaled, cell=lattice, pbc=True)
-
-
-def _covering_ang(crystal: Atoms) -> float:
-    """A distance in Å that no point of the crystal exceeds from its nearest atom: half the sum of the cell vectors."""
-    return float(np.linalg.norm(crystal.cell.array, axis=1).sum()) / 2
+    lattice = crystal.cell.array if found is None else found[0]
+    return float(np.linalg.norm(lattice, axis=1).sum()) / 2
 
 
 def _images(crystal: Atoms, reach_ang: float) -> FloatArray:
-    """Positions (m, 3) in Å of all atoms within a reach of the cell."""
-    faces = 1 / np.linalg.norm(np.linalg.inv(crystal.cell.array), axis=0)
-    turns = [np.arange(-int(np.ceil(reach_ang / face)), int(np.ceil(reach_ang / face)) + 1) for face in faces]
-    shifts = np.stack(np.meshgrid(*turns, indexing="ij"), axis=-1).reshape(-1, 3) @ crystal.cell.array
-    return np.asarray((crystal.positions[:, None] + shifts[None]).reshape(-1, 3))
+    """Positions (m, 3) in Å of all atoms within a reach of the faces of the cell."""
+    margin = reach_ang * np.linalg.norm(np.linalg.inv(crystal.cell.array), axis=0)
+    turns = [np.arange(-int(np.ceil(share)) - 1, int(np.ceil(share)) + 2) for share in margin]
+    shifts = np.stack(np.meshgrid(*turns, indexing="ij"), axis=-1).reshape(-1, 3)
+    scaled = (crystal.get_scaled_positions()[:, None] + shifts[None]).reshape(-1, 3)
+    near = ((scaled >= -margin) & (scaled <= 1 + margin)).all(axis=1)
+    return np.asarray(scaled[near] @ crystal.cell.array)
 
 
 def _operations(crystal: Atoms) -> list[tuple[FloatArray, FloatArray]]:

@@ -55,7 +55,7 @@ def plane_cell(crystal: Atoms, hkl: tuple[int, int, int]) -> PlaneCell:
     conventional = _standard(crystal, to_primitive=False).cell.array
     primitive = _standard(crystal, to_primitive=True)
     normal = np.linalg.solve(conventional, np.array(hkl, dtype=float))
-    indices = _integers(primitive.cell.array @ normal * DENOMINATOR)
+    indices = _integers(np.asarray(primitive.cell.array @ normal * DENOMINATOR, dtype=np.float64))
     basis = _basis(indices // np.gcd.reduce(indices))
     cell = np.array(minkowski_reduce(basis @ primitive.cell.array, pbc=[True, True, False])[0])
     cell[2] -= _nearest_in_plane(cell[2], cell)
@@ -192,11 +192,8 @@ def _cuts(atoms: Atoms, spacing_ang: float) -> tuple[float, ...]:
     order = sorted(wide, key=lambda index: (-round(float(gaps[index]), 4), index))
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     found = spglib.get_symmetry(cell, symprec=SYMPREC_ANG)
-    images = [
-        (rotation[2, 2], translation[2])
-        for rotation, translation in zip(found["rotations"], found["translations"], strict=True)
-        if not rotation[2, :2].any()
-    ]
+    pairs = [] if found is None else zip(found["rotations"], found["translations"], strict=True)
+    images = [(rotation[2, 2], translation[2]) for rotation, translation in pairs if not rotation[2, :2].any()]
     distinct: list[float] = []
     for index in order:
         cut = float((heights[index] + gaps[index] / 2) % 1.0)

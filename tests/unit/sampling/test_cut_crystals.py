@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk, fcc100, fcc110, fcc111
 from ase.calculators.emt import EMT
-from crystals import tersoff
+from crystals import silicon, tersoff
 
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import DataError
@@ -88,7 +88,7 @@ def test_slabs_have_the_energy_and_area_of_those_that_ase_builds(hkl, build, cub
 
 def test_a_supercell_gives_the_same_slab_as_its_crystal():
     settings = Surface(planes=(Plane(hkl=(1, 1, 1), cuts=2),), rattled=0)
-    parent = CRYSTALS["diamond"][0]
+    parent = silicon()
     frames, again = draw("surface", parent, settings), draw("surface", parent.repeat((2, 1, 1)), settings)
     for one, two in zip(frames, again, strict=True):
         assert len(one) == len(two) == 12
