@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
 import spglib
@@ -55,7 +56,7 @@ def plane_cell(crystal: Atoms, hkl: tuple[int, int, int]) -> PlaneCell:
     conventional = _standard(crystal, to_primitive=False).cell.array
     primitive = _standard(crystal, to_primitive=True)
     normal = np.linalg.solve(conventional, np.array(hkl, dtype=float))
-    indices = _integers(np.asarray(primitive.cell.array @ normal * DENOMINATOR, dtype=np.float64))
+    indices = _integers(np.asarray(primitive.cell.array @ normal * DENOMINATOR))
     basis = _basis(indices // np.gcd.reduce(indices))
     cell = np.array(minkowski_reduce(basis @ primitive.cell.array, pbc=[True, True, False])[0])
     cell[2] -= _nearest_in_plane(cell[2], cell)
@@ -147,7 +148,7 @@ def _standard(crystal: Atoms, *, to_primitive: bool) -> Atoms:
     return Atoms(numbers, scaled_positions=scaled, cell=lattice, pbc=True)
 
 
-def _integers(values: FloatArray) -> IntArray:
+def _integers(values: NDArray[Any]) -> IntArray:
     rounded = np.rint(values)
     if np.abs(values - rounded).max() > INTEGER_TOLERANCE:
         raise DataError(f"a lattice direction has the components {values.tolist()}, which are no whole numbers.")
