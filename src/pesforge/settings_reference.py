@@ -24,8 +24,9 @@ Families that are `null` below `sample` are switched on by giving their section,
 keys have defaults. Their structures are not relaxed: `surface`, `stacking_fault`, `vacancy` and `interstitial` are cut
 out of the perfect crystal and, where stated, displaced as the bulk would be at a temperature. Whether a crystal has the
 planes, cuts, sites and voids that a study asks for is found out when the study is read. The k-points of every cell are
-as dense as those of the parent, with one point across a vacuum and in a box. Molecules have no stress. Short distances
-are meant in `dimer` and `compression`, yet the filters of `curate` hold for all families: a study that asks for
+as dense as those of the parent, with one point across a vacuum and in a box. Unlike the energies of strained parents,
+those of cells of other shapes do not share the error of one mesh of k-points: these families need `converge` to be
+tight. Molecules have no stress. Short distances are meant in `dimer` and `compression`, yet the filters of `curate` hold for all families: a study that asks for
 distances below `curate.min_distance_factor` is refused, and a label with a force above `curate.max_force_ev_per_ang` is
 dropped and listed in the report with the reason. Raise that limit to train on steep repulsion.
 

@@ -59,7 +59,6 @@ def plane_cell(crystal: Atoms, hkl: tuple[int, int, int]) -> PlaneCell:
     indices = _integers(np.asarray(primitive.cell.array @ normal * DENOMINATOR))
     basis = _basis(indices // np.gcd.reduce(indices))
     cell = np.array(minkowski_reduce(basis @ primitive.cell.array, pbc=[True, True, False])[0])
-    cell[2] -= _nearest_in_plane(cell[2], cell)
     if np.linalg.det(cell) < 0:
         cell[1] *= -1
     atoms = Atoms(primitive.symbols, positions=primitive.positions, cell=cell, pbc=True)
