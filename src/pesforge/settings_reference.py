@@ -26,9 +26,10 @@ out of the perfect crystal and, where stated, displaced as the bulk would be at 
 planes, cuts, sites and voids that a study asks for is found out when the study is read. The k-points of every cell are
 as dense as those of the parent, with one point across a vacuum and in a box. Unlike the energies of strained parents,
 those of cells of other shapes do not share the error of one mesh of k-points: these families need `converge` to be
-tight. Molecules have no stress. Short distances are meant in `dimer` and `compression`, yet the filters of `curate` hold for all families: a study that asks for
-distances below `curate.min_distance_factor` is refused, and a label with a force above `curate.max_force_ev_per_ang` is
-dropped and listed in the report with the reason. Raise that limit to train on steep repulsion.
+tight. Molecules have no stress. Short distances are meant in `dimer` and `compression`, yet the filters of `curate`
+hold for all families: a study that asks for distances below `curate.min_distance_factor` is refused, and a label with a
+force above `curate.max_force_ev_per_ang` is dropped and listed in the report with the reason. Raise that limit to train
+on steep repulsion.
 
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.
