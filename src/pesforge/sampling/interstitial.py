@@ -12,7 +12,7 @@ from pesforge.errors import DataError
 from pesforge.family_settings import Interstitial
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import FloatArray, make_cell_frame, thermal_displacements
-from pesforge.sampling.lattice_planes import SYMPREC_ANG
+from pesforge.sampling.lattice_planes import SYMPREC_ANG, standard_cell
 
 NAME = "interstitial"
 SAME_ANG = 0.05
@@ -34,14 +34,11 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
     Raises:
         DataError: no void is large enough for any element.
     """
-    kinds = [
-        (void, number)
-        for void in voids(parent)
-        for number in sorted(set(parent.numbers))
-        if room(parent, void, int(number)) >= settings.distance_factor
-    ]
+    tried = [(void, int(number)) for void in voids(parent) for number in sorted(set(parent.numbers))]
+    rooms = [room(parent, void, number) for void, number in tried]
+    kinds = [kind for kind, size in zip(tried, rooms, strict=True) if size >= settings.distance_factor]
     if not kinds:
-        best = max((room(parent, void, int(z)) for void in voids(parent) for z in set(parent.numbers)), default=0.0)
+        best = max(rooms, default=0.0)
         raise DataError(
             f"no void is large enough: the largest has its nearest atom at {best:.2f} of the sum of covalent radii, "
             f"but `distance_factor` is {settings.distance_factor:g}; lower it."
@@ -51,7 +48,7 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
     for index in range(settings.count):
         number, kind = divmod(index, len(kinds))
         void, atom = kinds[kind]
-        cell = supercell + Atoms(numbers=[atom], positions=[void @ parent.cell.array])
+        cell = supercell + Atoms(numbers=[atom], positions=[void])
         symbol, own = chemical_symbols[atom], derive_seed(seed, NAME, kind, number)
         temperature = settings.temperature_k if number else 0.0
         frames.append(
@@ -70,7 +67,7 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
 
 
 def voids(crystal: Atoms) -> list[FloatArray]:
-    """Scaled coordinates (3,) of the distinct voids, largest first: Voronoi vertices, which are far from all atoms.
+    """Positions (3,) in Å of the distinct voids, largest first: Voronoi vertices, which are far from all atoms.
 
     A vertex has at least four nearest atoms at one distance. Vertices that the space group maps onto each other are
     given once, by the one with the smallest coordinates.
@@ -78,23 +75,24 @@ def voids(crystal: Atoms) -> list[FloatArray]:
     Args:
         crystal: periodic in three directions.
     """
-    lattice = crystal.cell.array
-    images = _images(crystal, 2 * _covering_ang(crystal))
+    primitive = standard_cell(crystal, to_primitive=True)
+    lattice = primitive.cell.array
+    images = _images(primitive)
     tree = cKDTree(images)
     vertices = Voronoi(images).vertices
-    inside = crystal.cell.scaled_positions(vertices)
+    inside = primitive.cell.scaled_positions(vertices)
     vertices = vertices[((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)]
     sizes = tree.query(vertices)[0]
-    operations = _operations(crystal)
+    operations = _operations(primitive)
     candidates = sorted(
-        (_representative(crystal.cell.scaled_positions(vertex), operations), -round(float(size), DIGITS))
+        (_representative(primitive.cell.scaled_positions(vertex), operations), -round(float(size), DIGITS))
         for vertex, size in zip(vertices, sizes, strict=True)
     )
     found: list[tuple[float, tuple[float, ...]]] = []
     for scaled, size in candidates:
         if all(_apart(scaled, other, operations, lattice) > SAME_ANG for _, other in found):
             found.append((size, scaled))
-    return [np.array(scaled) for _, scaled in sorted(found)]
+    return [np.array(scaled) @ lattice for _, scaled in sorted(found)]
 
 
 def room(crystal: Atoms, void: FloatArray, number: int) -> float:
@@ -102,25 +100,22 @@ def room(crystal: Atoms, void: FloatArray, number: int) -> float:
 
     Args:
         crystal: periodic in three directions.
-        void: (3,) scaled coordinates.
+        void: (3,) position in Å.
         number: atomic number of the atom in the void.
     """
-    probe = crystal + Atoms(numbers=[number], positions=[void @ crystal.cell.array])
+    probe = crystal + Atoms(numbers=[number], positions=[void])
     distances = probe.get_distances(len(crystal), range(len(crystal)), mic=True)
     return float((distances / (covalent_radii[crystal.numbers] + covalent_radii[number])).min())
 
 
-def _covering_ang(crystal: Atoms) -> float:
-    """A distance in Å that no point exceeds from its nearest atom: half the sum of the primitive lattice vectors."""
-    cell = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
-    found = spglib.find_primitive(cell, symprec=SYMPREC_ANG)
-    lattice = crystal.cell.array if found is None else found[0]
-    return float(np.linalg.norm(lattice, axis=1).sum()) / 2
+def _images(crystal: Atoms) -> FloatArray:
+    """Positions (m, 3) in Å of all atoms that can be nearest to a point of the cell, and of those as far again.
 
-
-def _images(crystal: Atoms, reach_ang: float) -> FloatArray:
-    """Positions (m, 3) in Å of all atoms within a reach of the faces of the cell."""
-    margin = reach_ang * np.linalg.norm(np.linalg.inv(crystal.cell.array), axis=0)
+    No point is farther from its nearest atom than half the sum of the lengths of the cell vectors. A vertex with an
+    empty sphere among atoms up to twice that distance from the cell is then a vertex of the infinite crystal.
+    """
+    reach = float(crystal.cell.lengths().sum())
+    margin = reach * np.linalg.norm(np.linalg.inv(crystal.cell.array), axis=0)
     turns = [np.arange(-int(np.ceil(share)) - 1, int(np.ceil(share)) + 2) for share in margin]
     shifts = np.stack(np.meshgrid(*turns, indexing="ij"), axis=-1).reshape(-1, 3)
     scaled = (crystal.get_scaled_positions()[:, None] + shifts[None]).reshape(-1, 3)

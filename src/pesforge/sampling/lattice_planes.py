@@ -53,8 +53,8 @@ def plane_cell(crystal: Atoms, hkl: tuple[int, int, int]) -> PlaneCell:
     Raises:
         DataError: spglib finds no lattice.
     """
-    conventional = _standard(crystal, to_primitive=False).cell.array
-    primitive = _standard(crystal, to_primitive=True)
+    conventional = standard_cell(crystal, to_primitive=False).cell.array
+    primitive = standard_cell(crystal, to_primitive=True)
     normal = np.linalg.solve(conventional, np.array(hkl, dtype=float))
     indices = _integers(np.asarray(primitive.cell.array @ normal * DENOMINATOR))
     basis = _basis(indices // np.gcd.reduce(indices))
@@ -133,18 +133,27 @@ def sheared(perfect: Atoms, shift: FloatArray) -> Atoms:
     return atoms
 
 
-def hkl_name(indices: tuple[int, int, int]) -> str:
-    """Indices as one word: a minus is written m, as in 1_1_m2."""
-    return "_".join(f"m{-index}" if index < 0 else str(index) for index in indices)
+def standard_cell(crystal: Atoms, *, to_primitive: bool) -> Atoms:
+    """The primitive or the conventional cell of a crystal, its atoms where they are, not rotated and not shifted.
 
+    Args:
+        crystal: periodic in three directions; it may be a supercell.
+        to_primitive: the primitive cell.
 
-def _standard(crystal: Atoms, *, to_primitive: bool) -> Atoms:
+    Raises:
+        DataError: spglib finds no lattice.
+    """
     cell = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
     found = spglib.standardize_cell(cell, to_primitive=to_primitive, no_idealize=True, symprec=SYMPREC_ANG)
     if found is None:
         raise DataError("spglib finds no lattice in the crystal; are atoms on top of each other?")
     lattice, scaled, numbers = found
     return Atoms(numbers, scaled_positions=scaled, cell=lattice, pbc=True)
+
+
+def hkl_name(indices: tuple[int, int, int]) -> str:
+    """Indices as one word: a minus is written m, as in 1_1_m2."""
+    return "_".join(f"m{-index}" if index < 0 else str(index) for index in indices)
 
 
 def _integers(values: NDArray[Any]) -> IntArray:
