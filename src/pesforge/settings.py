@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from ase.data import chemical_symbols
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -68,8 +68,24 @@ class Structure(Section):
 class Dft(Section):
     """The reference method. Its numerical parameters are found by the stage `converge`."""
 
-    engine: Literal["gpaw"] = Field("gpaw", description="code that computes the labels")
-    functional: str = Field("PBE", description="exchange-correlation functional, in the engine's name")
+    engine: Literal["gpaw", "espresso", "abinit"] = Field("gpaw", description="code that computes the labels")
+    command: tuple[str, ...] = Field(
+        (),
+        description="program of the engine: a path, or a list with its leading arguments, as "
+        '["mpiexec", "-n", "4", "pw.x"]; empty: `pw.x` or `abinit` from PATH; not for gpaw',
+    )
+    pseudopotential_folder: Path | None = Field(
+        None, description="folder of pseudopotential files, relative to the study file; not for gpaw"
+    )
+    pseudopotentials: dict[Element, str] = Field(
+        default_factory=dict,
+        description="file of each element in that folder: UPF for espresso, psp8 for abinit; not for gpaw",
+    )
+    functional: str = Field(
+        "PBE",
+        description="exchange-correlation functional, in the engine's name; espresso and abinit know PBE, PBEsol and "
+        "LDA, and refuse pseudopotentials of another one",
+    )
     spin_polarized: bool = Field(False, description="collinear spin")
     initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")
     smearing_ev: NonNegative = Field(
@@ -79,6 +95,20 @@ class Dft(Section):
     )
     timeout_s: Positive = Field(3600.0, description="longest time of one calculation in s")
     max_attempts: Count = Field(2, le=5, description="attempts per label, each with the engine's next remedy")
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _gpaw_alone(self) -> Self:
+        if self.engine == "gpaw" and (self.command or self.pseudopotential_folder or self.pseudopotentials):
+            raise ValueError(
+                "`command`, `pseudopotential_folder` and `pseudopotentials` belong to espresso and abinit; GPAW takes "
+                "its PAW data sets from GPAW_SETUP_PATH"
+            )
+        return self
 
 
 class ConvergenceTargets(Section):
