@@ -70,21 +70,17 @@ class Dft(Section):
 
     engine: Literal["gpaw", "espresso", "abinit"] = Field("gpaw", description="code that computes the labels")
     command: tuple[str, ...] = Field(
-        (),
-        description="program of the engine: a path, or a list with its leading arguments, as "
-        '["mpiexec", "-n", "4", "pw.x"]; empty: `pw.x` or `abinit` from PATH; not for gpaw',
+        (), description="program of espresso or abinit with its leading arguments, or a path; empty: as installed"
     )
     pseudopotential_folder: Path | None = Field(
-        None, description="folder of pseudopotential files, relative to the study file; not for gpaw"
+        None, description="folder of pseudopotentials for espresso or abinit, relative to the study file"
     )
     pseudopotentials: dict[Element, str] = Field(
         default_factory=dict,
-        description="file of each element in that folder: UPF for espresso, psp8 for abinit; not for gpaw",
+        description="file of each element in that folder, as Si: Si.psp8; UPF for espresso, psp8 for abinit",
     )
     functional: str = Field(
-        "PBE",
-        description="exchange-correlation functional, in the engine's name; espresso and abinit know PBE, PBEsol and "
-        "LDA, and refuse pseudopotentials of another one",
+        "PBE", description="exchange-correlation functional, in the engine's name; espresso, abinit: PBE, PBEsol, LDA"
     )
     spin_polarized: bool = Field(False, description="collinear spin")
     initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")

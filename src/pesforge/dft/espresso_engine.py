@@ -96,7 +96,9 @@ class EspressoEngine(ProgramEngine):
             system |= {"occupations": "fixed"}
         if settings.spin_polarized:
             system["nspin"] = 2
-        electronic = {"conv_thr": electrons * settings.scf_tolerance**2 / Ry} | REMEDIES[min(attempt, len(REMEDIES)) - 1]
+        electronic = {"conv_thr": electrons * settings.scf_tolerance**2 / Ry} | REMEDIES[
+            min(attempt, len(REMEDIES)) - 1
+        ]
         return {
             "control": {
                 "calculation": "scf",

@@ -38,7 +38,12 @@ class OwnGroup:
     """For a profile of ASE: the program runs in a process group of its own, which ends with the calculation."""
 
     def run(
-        self, directory: Path, inputfile: str | None, outputfile: str, errorfile: str | None = None, append: bool = False
+        self,
+        directory: Path,
+        inputfile: str | None,
+        outputfile: str,
+        errorfile: str | None = None,
+        append: bool = False,
     ) -> None:
         """Run the program in a folder; see `ase.calculators.genericfileio.BaseProfile.run`."""
         command = self.get_command(inputfile)  # type: ignore[attr-defined]
