@@ -68,7 +68,9 @@ class Structure(Section):
 class Dft(Section):
     """The reference method. Its numerical parameters are found by the stage `converge`."""
 
-    engine: Literal["gpaw", "espresso", "abinit"] = Field("gpaw", description="code that computes the labels")
+    engine: Literal["gpaw", "espresso", "abinit", "vasp"] = Field(
+        "gpaw", description="code that computes the labels (vasp: input files tested only, never run)"
+    )
     command: tuple[str, ...] = Field(
         (), description="program of espresso or abinit with its leading arguments, or a path; empty: as installed"
     )

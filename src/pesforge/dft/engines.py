@@ -41,6 +41,7 @@ ENGINE_MODULES = {
     "gpaw": ("dft/gpaw_engine",),
     "espresso": ("dft/espresso_engine", "dft/program_engine", "dft/pseudopotentials"),
     "abinit": ("dft/abinit_engine", "dft/program_engine", "dft/pseudopotentials"),
+    "vasp": ("dft/vasp_engine", "dft/program_engine", "dft/pseudopotentials"),
 }
 """Modules whose code decides the labels of each engine; labels of other code are never found again in a store."""
 
@@ -55,6 +56,10 @@ def get_engine(dft: Dft) -> Engine:
         from pesforge.dft.abinit_engine import AbinitEngine
 
         return AbinitEngine(dft)
+    if dft.engine == "vasp":
+        from pesforge.dft.vasp_engine import VaspEngine
+
+        return VaspEngine(dft)
     from pesforge.dft.gpaw_engine import GpawEngine
 
     return GpawEngine()

@@ -23,6 +23,8 @@ UPF_FUNCTIONALS = {
 """Names of functionals in UPF headers: a short name, the four parts, or both. LDA is that of Perdew and Zunger."""
 PSP8_FUNCTIONALS = {"PBE": (11, -101130), "PBEsol": (-116133,), "LDA": (7, -1012)}
 """ABINIT's numbers of functionals (`pspxc`), its own and those of libxc. LDA is that of Perdew and Wang."""
+POTCAR_FUNCTIONALS = {"PBE": ("PE",), "LDA": ("CA",)}
+"""VASP's names of functionals (`LEXCH`). LDA is that of Perdew and Zunger."""
 DIGEST_LENGTH = 16
 
 
@@ -165,6 +167,20 @@ def read_psp8(path: Path) -> Pseudopotential:
     if code != 8:
         raise DataError(f"{path}: has ABINIT's format {code}; allowed: 8 (psp8).")
     return Pseudopotential(path, element, _known(functional, PSP8_FUNCTIONALS), valence, norm_conserving=True)
+
+
+def read_potcar(path: Path) -> Pseudopotential:
+    """The header of a POTCAR file of one element, VASP's format of PAW data.
+
+    Raises:
+        DataError: the file cannot be read, or is of another format.
+    """
+    text = _text(path)
+    found = {key: re.findall(rf"{key}\s*=\s*([\w.]+)", text) for key in ("VRHFIN", "LEXCH", "ZVAL")}
+    if any(len(values) != 1 for values in found.values()):
+        raise DataError(f"{path}: is no POTCAR of one element; VRHFIN, LEXCH and ZVAL must each stand there once.")
+    element, functional, valence = (values[0] for values in found.values())
+    return Pseudopotential(path, element, _known(functional, POTCAR_FUNCTIONALS), float(valence), norm_conserving=False)
 
 
 def pseudopotential_problems(

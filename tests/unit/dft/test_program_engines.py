@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.io import read
 from ase.units import Ry
 
 from pesforge.dft.abinit_engine import AbinitEngine
@@ -18,12 +19,14 @@ from pesforge.dft.failures import CRASH, MISSING_SETUP, TIMEOUT, time_limit
 from pesforge.dft.program_engine import ProgramEngine, run_program
 from pesforge.dft.pseudopotentials import (
     pseudopotential_digests,
+    read_potcar,
     read_psp8,
     read_upf,
     reference_settings,
     settings_from_dict,
 )
 from pesforge.dft.settings import ReferenceSettings
+from pesforge.dft.vasp_engine import VaspEngine
 from pesforge.errors import DataError, LabelError, SettingsError
 from pesforge.provenance import fingerprint
 from pesforge.settings import Dft
@@ -196,6 +199,54 @@ def test_input_of_abinit(abinit, tmp_path):
     assert "nsppol 2" in text
     assert text.count("0.00000000000000 0.00000000000000 1.50000000000000") == 2
     assert "tsmear" not in text
+
+
+POTCAR = """  PAW_PBE {element} 05Jan2001
+ 4.00000000000000
+   VRHFIN ={element}: s2p2
+   LEXCH  = PE
+   POMASS =   28.085; ZVAL   =    4.000    mass and valenz
+"""
+
+
+@pytest.fixture
+def vasp(tmp_path) -> Dft:
+    for element in ("Si", "C"):
+        (tmp_path / f"POTCAR_{element}").write_text(POTCAR.format(element=element))
+    files = {"Si": "POTCAR_Si", "C": "POTCAR_C"}
+    return Dft(engine="vasp", command=sys.executable, pseudopotentials=files, pseudopotential_folder=tmp_path)
+
+
+def test_input_of_vasp_sorts_the_atoms_by_element(vasp, tmp_path):
+    engine = get_engine(vasp)
+    assert isinstance(engine, VaspEngine)
+    assert engine.problems(vasp, ["Si", "C"]) == []
+    atoms = Atoms("SiCSi", positions=[[0, 0, 0], [1, 1, 1], [2, 2, 2]], cell=[5, 5, 5], pbc=True)
+    potentials = {element: read_potcar(tmp_path / f"POTCAR_{element}") for element in ("Si", "C")}
+    (tmp_path / "run").mkdir()
+    settings = reference_settings(vasp, **SCAN)
+    calculator = engine.calculator(atoms, settings, (2, 3, 4), 2, potentials, tmp_path / "run")
+    calculator.write_inputfiles(atoms, ("energy", "forces", "stress"))
+    files = {path.name: path.read_text() for path in (tmp_path / "run").iterdir()}
+    assert set(files) == {"INCAR", "KPOINTS", "POSCAR", "POTCAR"}
+    assert files["POTCAR"] == POTCAR.format(element="C") + POTCAR.format(element="Si")
+    assert read(tmp_path / "run" / "POSCAR", format="vasp").positions == pytest.approx(atoms.positions[[1, 0, 2]])
+    assert files["KPOINTS"].splitlines()[1:] == ["0", "Gamma", "2 3 4", "0 0 0"]
+    rows = files["INCAR"].splitlines()
+    for row in ("ENCUT = 400.0", "ISMEAR = -1", "SIGMA = 0.1", "ISPIN = 1", "NELM = 200", "ALGO = All", "ISIF = 2"):
+        assert row in rows
+    assert "EDIFF = 1.200000e-07" in rows
+    calculator.template.order = [1, 0, 2]
+    (tmp_path / "run" / "OUTCAR").write_text("no word of an end")
+    with pytest.raises(LabelError) as caught:
+        calculator.template.read_results(tmp_path / "run")
+    assert caught.value.reason == SCF
+
+
+def test_potcar_files_of_several_elements_are_refused(tmp_path):
+    (tmp_path / "a").write_text(POTCAR.format(element="Si") * 2)
+    with pytest.raises(DataError, match="no POTCAR of one element"):
+        read_potcar(tmp_path / "a")
 
 
 def test_each_attempt_takes_the_next_remedy(espresso, abinit, tmp_path):
