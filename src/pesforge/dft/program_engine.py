@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,13 +22,19 @@ from ase import Atoms
 
 from pesforge.dft.failures import CRASH, SCF
 from pesforge.dft.label import Label
-from pesforge.dft.pseudopotentials import Pseudopotential, pseudopotential_problems, pseudopotentials_of
+from pesforge.dft.pseudopotentials import (
+    Pseudopotential,
+    pseudopotential_path,
+    pseudopotential_problems,
+    pseudopotentials_of,
+)
 from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.errors import LabelError, SettingsError
 from pesforge.settings import Dft
 
 PROPERTIES = ("energy", "forces", "stress")
 MESSAGE_LENGTH = 300
+LIBC = ctypes.CDLL(None)
 DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
 Failure = tuple[str, str]
@@ -91,7 +98,7 @@ def run_program(command: Sequence[str], folder: Path, output: Path, errors: Path
 
 def _die_with_parent() -> None:
     """Ask the kernel to kill this process as soon as its parent is gone."""
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+    LIBC.prctl(DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
@@ -219,14 +226,12 @@ class ProgramEngine(ABC):
         """Rough time of one label without symmetry in s on one core, ± a factor of 2; electrons by the headers."""
         start, per_point = self.seconds
         k_points = math.prod(mesh) // 2 + 1
-        electrons = sum(self.read_potential(path).valence for path in self._files(atoms))
+        counts = Counter(atoms.symbols)
+        valences = {element: self.read_potential(pseudopotential_path(self.dft, element)).valence for element in counts}
+        electrons = sum(count * valences[element] for element, count in counts.items())
         spins = 2 if settings.spin_polarized else 1
         work = per_point * spins * k_points
         return start + work * (electrons / 8) ** 1.6 * (settings.cutoff_ev / 400) ** 1.2
-
-    def _files(self, atoms: Atoms) -> list[Path]:
-        folder = self.dft.pseudopotential_folder or Path()
-        return [folder / self.dft.pseudopotentials[symbol] for symbol in atoms.symbols]
 
 
 def _last_words(text: str) -> str:

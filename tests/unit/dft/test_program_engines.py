@@ -1,5 +1,6 @@
 """Quantum ESPRESSO and ABINIT without running them: headers, input, problems, what their texts tell, processes."""
 
+import ast
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from ase.build import bulk
 from ase.io import read
 from ase.units import Ry
 
+import pesforge
 from pesforge.dft.abinit_engine import AbinitEngine
 from pesforge.dft.engines import ENGINE_MODULES, get_engine
 from pesforge.dft.espresso_engine import EspressoEngine
-from pesforge.dft.failures import CRASH, MISSING_SETUP, TIMEOUT, time_limit
+from pesforge.dft.failures import CRASH, MISSING_SETUP, SCF, TIMEOUT, time_limit
 from pesforge.dft.program_engine import ProgramEngine, run_program
 from pesforge.dft.pseudopotentials import (
     pseudopotential_digests,
@@ -114,11 +116,11 @@ def test_psp8_headers(tmp_path):
 )
 def test_files_that_are_no_pseudopotentials(tmp_path, text):
     (tmp_path / "a").write_text(text)
-    for read in (read_upf, read_psp8):
+    for header_of in (read_upf, read_psp8, read_potcar):
         with pytest.raises(DataError, match="/a: "):
-            read(tmp_path / "a")
+            header_of(tmp_path / "a")
         with pytest.raises(DataError, match="cannot be read"):
-            read(tmp_path / "b")
+            header_of(tmp_path / "b")
 
 
 def test_labels_of_other_pseudopotentials_have_other_settings(espresso, tmp_path):
@@ -136,10 +138,22 @@ def test_labels_of_other_pseudopotentials_have_other_settings(espresso, tmp_path
 def test_settings_of_gpaw_are_what_they_were():
     settings = reference_settings(Dft(), **SCAN)
     assert type(settings) is ReferenceSettings
-    assert settings.hash == "PIN"
+    assert settings.hash == "dft-a84d12a386874218"
     assert pseudopotential_digests(Dft()) == {}
     assert settings_from_dict(settings.to_dict()) == settings
     assert fingerprint(*ENGINE_MODULES["gpaw"], "dft/settings") == fingerprint("dft/gpaw_engine", "dft/settings")
+
+
+@pytest.mark.parametrize("name", ENGINE_MODULES)
+def test_labels_depend_on_all_code_of_their_engine(name):
+    """Modules of `dft` that an engine imports decide its labels, apart from those that only carry them."""
+    root = Path(pesforge.__file__).parent
+    imported = set()
+    for module in ENGINE_MODULES[name]:
+        tree = ast.parse((root / f"{module}.py").read_text())
+        names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        imported |= {name.removeprefix("pesforge.").replace(".", "/") for name in names if "pesforge.dft." in name}
+    assert imported - {"dft/failures", "dft/label", "dft/settings"} <= set(ENGINE_MODULES[name])
 
 
 def test_input_of_espresso(espresso, tmp_path):
