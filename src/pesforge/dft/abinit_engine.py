@@ -1,5 +1,6 @@
 """Labels from ABINIT."""
 
+import math
 import re
 import shlex
 import shutil
@@ -17,6 +18,9 @@ from pesforge.dft.pseudopotentials import PSP8_FUNCTIONALS, Pseudopotential, rea
 from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.settings import Dft
 
+EMPTY_BANDS = 0.2
+MIN_EMPTY_BANDS = 4
+"""Empty bands over occupied ones, and their smallest number, as Quantum ESPRESSO takes them."""
 REMEDIES: tuple[dict[str, Any], ...] = ({}, {"diemix": 0.3}, {"diemix": 0.3, "iprcel": 45})
 """Parameters of attempt 1, 2, 3 and more: by the program's documentation less mixing, then a preconditioner from the
 computed dielectric matrix."""
@@ -74,14 +78,22 @@ class AbinitEngine(ProgramEngine):
             directory=folder,
             pps="psp8",
             xc=settings.functional,
-            **self.parameters(settings, mesh, attempt),
+            **self.parameters(atoms, settings, mesh, attempt, potentials),
         )
 
-    def parameters(self, settings: ReferenceSettings, mesh: Mesh, attempt: int) -> dict[str, Any]:
+    def parameters(
+        self,
+        atoms: Atoms,
+        settings: ReferenceSettings,
+        mesh: Mesh,
+        attempt: int,
+        potentials: dict[str, Pseudopotential],
+    ) -> dict[str, Any]:
         """Input variables of ABINIT.
 
         ASE would shift an even mesh off Γ, so that the mesh is given in ABINIT's own words. `tolvrs` bounds the square
-        of the residual of the potential, so it goes with the square of the SCF tolerance.
+        of the residual of the potential, so it goes with the square of the SCF tolerance. With smearing a fifth of the
+        occupied bands, at least 4, are added: ABINIT's own choice is so few that they cut off the tail of a wide one.
         """
         variables: dict[str, Any] = {
             "ixc": PSP8_FUNCTIONALS[settings.functional][0],
@@ -98,7 +110,11 @@ class AbinitEngine(ProgramEngine):
             "prtden": 0,
         }
         if settings.smearing_ev:
-            variables |= {"occopt": 3, "tsmear": settings.smearing_ev}
+            electrons = sum(potentials[symbol].valence for symbol in atoms.symbols)
+            moment = settings.initial_moment * len(atoms) if settings.spin_polarized else 0.0
+            occupied = math.ceil((electrons + moment) / 2)
+            bands = occupied + max(MIN_EMPTY_BANDS, math.ceil(EMPTY_BANDS * occupied))
+            variables |= {"occopt": 3, "tsmear": settings.smearing_ev, "nband": bands}
         return variables | REMEDIES[min(attempt, len(REMEDIES)) - 1]
 
     @staticmethod
@@ -110,6 +126,6 @@ class AbinitEngine(ProgramEngine):
         if found is None:
             return None
         message = found.group(1)
-        if re.search(r"same (?:place|position)|too close|distance between", message):
+        if "located at the same point" in message:
             return TOO_CLOSE, message
         return CRASH, message

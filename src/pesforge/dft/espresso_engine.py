@@ -121,7 +121,7 @@ class EspressoEngine(ProgramEngine):
         if found is None:
             return None
         message = found.group(1)
-        if "check_atoms" in message or "overlap" in message:
+        if "check_atoms" in message:
             return TOO_CLOSE, message
         if "readpp" in message:
             return MISSING_SETUP, message

@@ -76,7 +76,9 @@ class Files(CalculatorTemplate):
         folder = Path(directory)
         if CONVERGED not in (folder / "OUTCAR").read_text(encoding="utf-8", errors="replace"):
             raise LabelError(SCF, "VASP did not converge within NELM SCF steps; OUTCAR does not tell of EDIFF.")
-        results = dict(read(folder / "vasprun.xml").calc.results)
+        frame = read(folder / "vasprun.xml", index=-1)
+        assert isinstance(frame, Atoms)
+        results = dict(frame.calc.results)
         results["forces"] = results["forces"][np.argsort(self.order)]
         return results
 

@@ -29,7 +29,7 @@ METHODS = {
     "abinit": Dft(engine="abinit", pseudopotential_folder=PSP8, pseudopotentials={"Si": "Si.psp8", "H": "H.psp8"}),
 }
 CUTOFFS = {"gpaw": 400.0, "espresso": 500.0, "abinit": 600.0}
-MESH = (3, 3, 3)
+MESH = (2, 2, 2)
 STEP_ANG = 0.01
 STRAIN = 0.004
 DIRECTION = np.array([[0.6, 0.3, -0.4], [0.3, -0.5, 0.2], [-0.4, 0.2, 0.4]])

@@ -17,7 +17,7 @@ import pesforge
 from pesforge.dft.abinit_engine import AbinitEngine
 from pesforge.dft.engines import ENGINE_MODULES, get_engine
 from pesforge.dft.espresso_engine import EspressoEngine
-from pesforge.dft.failures import CRASH, MISSING_SETUP, SCF, TIMEOUT, time_limit
+from pesforge.dft.failures import CRASH, MISSING_SETUP, SCF, TIMEOUT, TOO_CLOSE, time_limit
 from pesforge.dft.program_engine import ProgramEngine, run_program
 from pesforge.dft.pseudopotentials import (
     pseudopotential_digests,
@@ -202,6 +202,7 @@ def test_input_of_abinit(abinit, tmp_path):
         "shiftk\n0.0 0.0 0.0",
         "ecut 400.0 eV",
         "tsmear 0.1 eV",
+        "nband 8",
         "occopt 3",
         "ixc 11",
         "nsppol 1",
@@ -316,8 +317,48 @@ def test_the_estimate_grows_with_atoms_and_k_points(espresso):
     assert engine.estimate_seconds(bulk("Si", cubic=True), settings, (2, 2, 2)) > 2 * small
 
 
-# The end of what the programs print, from real runs of Quantum ESPRESSO 6.7 and ABINIT 9.6.2.
-RECORDED: dict[str, str] = {}
+PERCENT = " " + 78 * "%"
+RECORDED = [
+    (EspressoEngine, SCF, "     convergence NOT achieved after   3 iterations: stopping\n"),
+    (
+        EspressoEngine,
+        TOO_CLOSE,
+        f"{PERCENT}\n     Error in routine check_atoms (1):\n     atoms #   1 and #   2 overlap!\n{PERCENT}\n",
+    ),
+    (
+        EspressoEngine,
+        MISSING_SETUP,
+        f"{PERCENT}\n     Error in routine readpp (1):\n     file ./Si.UPF not readable\n{PERCENT}\n",
+    ),
+    (EspressoEngine, CRASH, f"{PERCENT}\n     Error in routine electrons (1):\n     charge is wrong\n{PERCENT}\n"),
+    (EspressoEngine, None, "Warning: card &CELL ignored\n     convergence has been achieved in   9 iterations\n"),
+    (
+        AbinitEngine,
+        SCF,
+        "--- !ScfConvergenceWarning\nmessage: |\n    nstep 3 was not enough SCF cycles to converge.\n...\n"
+        " Calculation completed.\n",
+    ),
+    (
+        AbinitEngine,
+        TOO_CLOSE,
+        "--- !ERROR\nsrc_file: m_chkinp.F90\nsrc_line: 3752\nmpi_rank: 0\nmessage: |\n"
+        "    Atoms number   1 and   2 are located at the same point of the unit cell\n"
+        "    (periodic images are taken into account).\n...\n",
+    ),
+    (
+        AbinitEngine,
+        CRASH,
+        "--- !BUG\nsrc_file: m_x.F90\nsrc_line: 1\nmpi_rank: 0\nmessage: |\n    Something else.\n...\n",
+    ),
+    (AbinitEngine, None, "--- !WARNING\nsrc_file: m_x.F90\nmessage: |\n    A remark.\n...\n Calculation completed.\n"),
+]
+
+
+@pytest.mark.parametrize(("engine", "kind", "text"), RECORDED)
+def test_what_the_programs_say_tells_the_kind_of_failure(engine, kind, text):
+    """Texts in the form of Quantum ESPRESSO 6.7 and ABINIT 9.6.2, shortened."""
+    found = engine.failure(text)
+    assert (found and found[0]) == kind
 
 
 def test_structures_with_an_element_without_file(espresso, abinit):
