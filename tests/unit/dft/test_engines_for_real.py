@@ -5,6 +5,7 @@ Needs Debian's packages quantum-espresso, quantum-espresso-data, abinit and abin
 
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_forces_and_stress_are_derivatives_of_the_energy(name, rattled, labels):
         moved.positions += sign * STEP_ANG * way
         energies.append(calculate(name, moved).energy)
     slope = (energies[0] - energies[1]) / (2 * STEP_ANG)
-    assert -np.sum(label.forces * way) == pytest.approx(slope, abs=0.005)
+    assert -np.sum(label.forces * way) == pytest.approx(slope, abs=0.002)
     energies = []
     for sign in (1, -1):
         strained = rattled.copy()
@@ -98,33 +99,35 @@ def test_forces_and_stress_are_derivatives_of_the_energy(name, rattled, labels):
     slope = (energies[0] - energies[1]) / (2 * STRAIN) / rattled.get_volume()
     xx, yy, zz, yz, xz, xy = label.stress
     stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    assert EV_PER_ANG3_IN_GPA * np.sum(stress * DIRECTION) == pytest.approx(EV_PER_ANG3_IN_GPA * slope, abs=0.2)
-    print(name, label.seconds)
+    assert EV_PER_ANG3_IN_GPA * np.sum(stress * DIRECTION) == pytest.approx(EV_PER_ANG3_IN_GPA * slope, abs=0.15)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_forces_and_stress_agree_with_gpaw(name, labels):
-    """PBE with three kinds of pseudopotentials: what differs is theirs."""
+    """PBE with three kinds of pseudopotentials: what differs is theirs, if there are empty bands enough."""
     reference, label = labels("gpaw"), labels(name)
     assert np.abs(reference.forces).max() > 1.0
-    assert np.abs(label.forces - reference.forces).max() < 0.03
-    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < 1.0
+    assert np.abs(label.forces - reference.forces).max() < {"espresso": 0.02, "abinit": 0.01}[name]
+    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < 0.8
+
+
+@cache
+def energy_of_spin(name) -> float:
+    """What spin polarisation brings to a hydrogen atom in a small box, in eV."""
+    atom = Atoms("H", cell=[4.0] * 3, pbc=True)
+    spin = METHODS[name].model_copy(update={"spin_polarized": True, "initial_moment": 1.0})
+    numbers = {"cutoff_ev": CUTOFFS[name], "k_spacing_per_ang": 2.0, "scf_tolerance": 1e-5, "smearing_ev": 0.05}
+    plain, polarized = (
+        get_engine(dft).calculate(atom, reference_settings(dft, **numbers), (1, 1, 1), 1).energy
+        for dft in (METHODS[name], spin)
+    )
+    return plain - polarized
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_spin_of_a_hydrogen_atom_binds_as_much_as_with_gpaw(name):
-    """Both levels of spin polarisation of an atom, where the difference is 1 eV; a small box serves all alike."""
-    atom = Atoms("H", cell=[4.0] * 3, pbc=True)
-
-    def gain(engine):
-        plain = calculate(engine, atom, (1, 1, 1), smearing_ev=0.05).energy
-        spin = METHODS[engine].model_copy(update={"spin_polarized": True, "initial_moment": 1.0})
-        settings = reference_settings(
-            spin, cutoff_ev=CUTOFFS[engine], k_spacing_per_ang=2.0, scf_tolerance=1e-5, smearing_ev=0.05
-        )
-        return plain - get_engine(spin).calculate(atom, settings, (1, 1, 1), 1).energy
-
-    assert gain(name) == pytest.approx(gain("gpaw"), abs=0.03)
+def test_spin_binds_as_much_as_with_gpaw(name):
+    assert energy_of_spin("gpaw") > 0.3
+    assert energy_of_spin(name) == pytest.approx(energy_of_spin("gpaw"), abs=0.03)
 
 
 def failure(name, atoms, folder, timeout=600.0, mesh=(1, 1, 1), dft=None, **options):
