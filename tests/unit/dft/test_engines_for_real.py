@@ -127,7 +127,7 @@ def energy_of_spin(name) -> float:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_spin_binds_as_much_as_with_gpaw(name):
     assert energy_of_spin("gpaw") > 0.3
-    assert energy_of_spin(name) == pytest.approx(energy_of_spin("gpaw"), abs=0.03)
+    assert energy_of_spin(name) == pytest.approx(energy_of_spin("gpaw"), abs=0.01)
 
 
 def failure(name, atoms, folder, timeout=600.0, mesh=(1, 1, 1), dft=None, **options):
