@@ -17,7 +17,7 @@ from pesforge import load_potential
 from pesforge.cli import MODELS, main
 from pesforge.dataset import read_dataset
 from pesforge.errors import DataError, SettingsError
-from pesforge.fitting import FitSettings, fit
+from pesforge.fitting import FitSettings, fit, search
 from pesforge.fitting.candidates import (
     NEAR_L_MAX,
     NEAR_STEPS,
@@ -370,6 +370,19 @@ def test_a_label_with_many_structures_each_names_families(tmp_path: Path) -> Non
     ase.io.write(tmp_path / "few.extxyz", frames[:120], format="extxyz")
     found = read_dataset(tmp_path / "few.extxyz").frames
     assert len({atoms.info["group"] for atoms in found}) == 12
+
+
+def test_a_far_part_is_tried_where_there_are_functions_enough(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = read_dataset(files["train"]).frames
+    few = fit(frames, None, FAST).metrics["choice"]
+    assert {len(point["cutoffs_ang"]) for point in few["tried"]} == {1}
+    monkeypatch.setattr(search, "NEAR_ALONE", 50)
+    more = fit(frames, None, FAST).metrics["choice"]
+    assert {len(point["cutoffs_ang"]) for point in more["tried"]} == {1, 2}
+    near, far = max((point["cutoffs_ang"] for point in more["tried"]), key=len)
+    assert far == pytest.approx(1.25 * near, abs=0.01)
 
 
 def test_a_point_that_only_the_folds_can_factorise_is_not_taken(

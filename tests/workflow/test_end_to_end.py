@@ -127,7 +127,10 @@ def test_the_commands_of_the_readme_work(finished):
     commands = re.findall(
         r"^(make .*?)\s*(?:#.*)?$", "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)), re.MULTILINE
     )
-    assert commands == ["make run", "make test", "make plan STUDY=tiny", "make run STUDY=tiny"]
+    assert commands == ["make run", "make test", "make plan STUDY=tiny", "make run STUDY=tiny", "make run STUDY=mlearn"]
+    published = shell(finished, "make plan STUDY=mlearn")
+    assert published.returncode == 0, published.stderr
+    assert "fetch_labels" in published.stdout + published.stderr
     planned = shell(finished, "make plan STUDY=tiny")
     assert planned.returncode == 0, planned.stderr
     assert re.search(r"thermal\s+8 structures", planned.stdout)
