@@ -130,7 +130,9 @@ class Converge(Section):
         description="largest distances of k-points in 1/Å (2π included), falling",
     )
     scf_tolerance: tuple[Positive, ...] = Field(
-        (1e-3, 1e-4, 1e-5), min_length=3, description="SCF tolerances (energy in eV per electron), falling"
+        (1e-3, 1e-4, 1e-5),
+        min_length=3,
+        description="SCF tolerances τ, falling; gpaw: energy in eV per electron, and density; others: second-order quantities, so τ² (`conv_thr` in eV per electron, `tolvrs`)",
     )
     smearing_ev: tuple[Positive, ...] = Field(
         (),

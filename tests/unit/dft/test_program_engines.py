@@ -208,6 +208,7 @@ def test_input_of_abinit(abinit, tmp_path):
         "nsppol 1",
     ):
         assert row in rows
+    assert rows.count("ngkpt") == rows.count("\nshiftk") == 1
     assert f'pseudos "{tmp_path}/run/Si.psp8"' in rows
     spin = abinit.model_copy(update={"spin_polarized": True, "initial_moment": 1.5})
     text = written(AbinitEngine(spin), bulk("Si"), tmp_path / "spin", smearing_ev=0.0)
