@@ -132,7 +132,7 @@ class Converge(Section):
     scf_tolerance: tuple[Positive, ...] = Field(
         (1e-3, 1e-4, 1e-5),
         min_length=3,
-        description="SCF tolerances τ, falling; gpaw: energy in eV per electron, and density; the others bound quantities "
+        description="SCF tolerances τ, falling; gpaw: energy in eV per electron, and density; others bound quantities "
         "of second order, so τ² (`conv_thr` in eV per electron, `tolvrs`)",
     )
     smearing_ev: tuple[Positive, ...] = Field(
