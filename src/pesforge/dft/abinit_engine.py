@@ -41,7 +41,7 @@ class AbinitEngine(ProgramEngine):
         "Name a psp8 file for each element; Debian's abinit-data has some in "
         "/usr/share/abinit/psp/Pseudodojo_nc_sr_04_pbe_standard_psp8."
     )
-    seconds: ClassVar[tuple[float, float]] = (0.3, 0.1)
+    seconds: ClassVar[tuple[float, float]] = (0.4, 0.08)
 
     @property
     def name(self) -> str:

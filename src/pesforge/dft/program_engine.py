@@ -129,7 +129,7 @@ class ProgramEngine(ABC):
     source: ClassVar[str]
     """Where pseudopotentials can be had."""
     seconds: ClassVar[tuple[float, float]]
-    """Start-up time, and time per k-point at 8 electrons and 400 eV, measured on rattled Si₂, in s."""
+    """Start-up time, and time per k-point at 8 electrons and 400 eV, from rattled Si₂ and Si₈, in s."""
 
     @property
     @abstractmethod
@@ -231,7 +231,7 @@ class ProgramEngine(ABC):
         electrons = sum(count * valences[element] for element, count in counts.items())
         spins = 2 if settings.spin_polarized else 1
         work = per_point * spins * k_points
-        return start + work * (electrons / 8) ** 1.6 * (settings.cutoff_ev / 400) ** 1.2
+        return start + work * (electrons / 8) ** 1.9 * (settings.cutoff_ev / 400) ** 1.2
 
 
 def _last_words(text: str) -> str:
