@@ -16,6 +16,8 @@ from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 
 KINDS = ("energy", "force", "stress")
+SAME_COMPOSITION = 1e-9
+"""Relative differences between compositions that are rounding: where all are alike, species share what they explain."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Centring:
     def of(cls, counts: FloatArray, energy_rows: FloatArray, y_energy: FloatArray) -> "Centring":
         """The centring of structures with these atoms of each species (S, Z), summed invariants (S, K) and energies."""
         n_atoms = counts.sum(axis=1, keepdims=True)
-        found = scipy.linalg.lstsq(counts / n_atoms, np.column_stack([energy_rows, y_energy]) / n_atoms)[0]
+        share, values = counts / n_atoms, np.column_stack([energy_rows, y_energy]) / n_atoms
+        found = scipy.linalg.lstsq(share, values, cond=SAME_COMPOSITION)[0]
         return cls(found[:, -1], found[:, :-1])
 
     def rows(self, counts: FloatArray, energy_rows: FloatArray) -> FloatArray:

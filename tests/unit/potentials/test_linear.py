@@ -7,7 +7,7 @@ import pytest
 
 from pesforge.errors import DataError
 from pesforge.potentials.linear import LinearProblem, predict, residuals
-from pesforge.potentials.normal import Weights
+from pesforge.potentials.normal import Centring, Weights
 
 WEIGHTS = Weights(energy=400.0, force=1.0, stress=2500.0)
 ALPHA = 1e-3
@@ -226,3 +226,14 @@ def test_leverages_of_labels_by_the_fit_without_them(make_design, functions, wei
         assert present.sum() == 6 if held_out == [4, 5] else present.all()
         for kind, own in expected.items():
             np.testing.assert_allclose(found[kind], np.einsum("rp,pq,rq->r", own, covariance, own), rtol=1e-6)
+
+
+def test_centring_of_equal_compositions_stays_small():
+    """Molecules of one formula: what a species explains is not decided by the data, and must not be by rounding."""
+    rng = np.random.default_rng(0)
+    counts = np.tile([5.0, 8.0, 2.0], (150, 1))
+    rows, energies = rng.normal(size=(150, 4)) + 3.0, 100.0 + rng.normal(size=150)
+    centring = Centring.of(counts, rows, energies)
+    assert np.abs(centring.functions).max() < 10
+    np.testing.assert_allclose(centring.rows(counts, rows).mean(axis=0), 0.0, atol=1e-12)
+    np.testing.assert_allclose(centring.targets(counts, energies).mean(), 0.0, atol=1e-12)
