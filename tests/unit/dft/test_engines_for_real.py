@@ -111,6 +111,16 @@ def test_forces_and_stress_agree_with_gpaw(name, labels):
     assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < 0.8
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_remedies_change_the_way_and_not_the_result(name, rattled, labels):
+    first = labels(name)
+    for attempt in (2, 3):
+        label = get_engine(METHODS[name]).calculate(rattled, settings_for(name), MESH, attempt)
+        assert label.attempt == attempt
+        assert label.energy == pytest.approx(first.energy, abs=1e-5)
+        assert np.abs(label.forces - first.forces).max() < 5e-4
+
+
 @cache
 def energy_of_spin(name) -> float:
     """What spin polarisation brings to a hydrogen atom in a small box, in eV."""
