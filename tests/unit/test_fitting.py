@@ -28,6 +28,7 @@ from pesforge.fitting.candidates import (
     most_functions,
     neighbour_counts,
 )
+from pesforge.fitting.commands import COLUMNS, table
 from pesforge.fitting.confidence import calibrated_posterior
 from pesforge.fitting.left_out import by_group
 from pesforge.fitting.models import FITTERS
@@ -440,3 +441,11 @@ def test_settings_are_checked() -> None:
 
 def test_the_command_line_offers_every_functional_form() -> None:
     assert tuple(FITTERS) == MODELS
+
+
+def test_columns_of_the_table_stay_apart_however_large_the_errors() -> None:
+    row = {key: 979316.03 for key, *_ in COLUMNS}
+    _, line = table([("cv by family", row)])
+    assert [float(cell) for cell in line.removeprefix("cv by family").split()] == pytest.approx(
+        [979316.03] * 6, rel=0.05
+    )

@@ -148,8 +148,16 @@ def table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     width = max(12, *(len(name) for name, _ in rows))
     lines = [" " * width + "".join(f"{title:>{size}}" for _, title, size, _ in COLUMNS)]
     for name, values in rows:
-        cells = ("–" if values[key] is None else format(values[key], form) for key, _, _, form in COLUMNS)
+        cells = (_cell(values[key], size, form) for key, _, size, form in COLUMNS)
         lines.append(
             f"{name:<{width}}" + "".join(f"{cell:>{column[2]}}" for cell, column in zip(cells, COLUMNS, strict=True))
         )
     return lines
+
+
+def _cell(value: float | None, size: int, form: str) -> str:
+    """A number that fits into its column; – where there is none."""
+    if value is None:
+        return "–"
+    usual = format(value, form)
+    return usual if len(usual) < size else format(value, ".1e")
