@@ -41,7 +41,7 @@ class AbinitEngine(ProgramEngine):
         "Name a psp8 file for each element; Debian's abinit-data has some in "
         "/usr/share/abinit/psp/Pseudodojo_nc_sr_04_pbe_standard_psp8."
     )
-    seconds: ClassVar[tuple[float, float]] = (0.4, 0.08)
+    seconds: ClassVar[tuple[float, float]] = (0.7, 0.11)
 
     @property
     def name(self) -> str:

@@ -42,7 +42,7 @@ class EspressoEngine(ProgramEngine):
     source: ClassVar[str] = (
         "Name a UPF file for each element; Debian's quantum-espresso-data has some in /usr/share/espresso/pseudo."
     )
-    seconds: ClassVar[tuple[float, float]] = (0.5, 0.135)
+    seconds: ClassVar[tuple[float, float]] = (0.7, 0.2)
 
     @property
     def name(self) -> str:
