@@ -7,6 +7,7 @@ from ase import Atoms
 
 from pesforge.dft.engines import get_engine
 from pesforge.dft.labelling import read_journals
+from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.io import read_json
 from pesforge.progress import duration
@@ -28,13 +29,10 @@ def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSett
     """Converged settings where they are there; otherwise a guess from the middle of the grids."""
     path = results / loaded.settings.name / "converge" / "settings.json"
     if path.is_file():
-        return ReferenceSettings.from_dict(read_json(path)["settings"]), "converged settings"
+        return settings_from_dict(read_json(path)["settings"]), "converged settings"
     dft, converge = loaded.settings.dft, loaded.settings.converge
-    guess = ReferenceSettings(
-        engine=dft.engine,
-        functional=dft.functional,
-        spin_polarized=dft.spin_polarized,
-        initial_moment=dft.initial_moment,
+    guess = reference_settings(
+        dft,
         cutoff_ev=converge.cutoff_ev[len(converge.cutoff_ev) // 3],
         k_spacing_per_ang=converge.k_spacing_per_ang[len(converge.k_spacing_per_ang) // 3],
         scf_tolerance=converge.scf_tolerance[-2],
@@ -84,7 +82,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     events = list(read_journals(results / study.name / "label" / "journal"))
     measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]
     done = len({event["id"] for event in events if event["event"] in ("finished", "recalled")})
-    engine = get_engine(study.dft.engine)
+    engine = get_engine(study.dft)
     symmetric = SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     drafts = draft(loaded.families, parent, study.seed)
     each = mean(engine.estimate_seconds(frame, settings, settings.mesh_of(frame)) for frame in drafts)

@@ -1,12 +1,13 @@
 """Types of a study's settings: units, ranges and defaults. The only place where a default stands."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pesforge.family_settings import Sample
-from pesforge.settings_types import Count, Fraction, NonNegative, Positive, Section, Structure
+from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
 STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
 
@@ -18,8 +19,22 @@ def _ladder(values: tuple[float, ...], *, rising: bool) -> bool:
 class Dft(Section):
     """The reference method. Its numerical parameters are found by the stage `converge`."""
 
-    engine: Literal["gpaw"] = Field("gpaw", description="code that computes the labels")
-    functional: str = Field("PBE", description="exchange-correlation functional, in the engine's name")
+    engine: Literal["gpaw", "espresso", "abinit", "vasp"] = Field(
+        "gpaw", description="code that computes the labels (vasp: input files tested only, never run)"
+    )
+    command: tuple[str, ...] = Field(
+        (), description="program of espresso or abinit with its leading arguments, or a path; empty: as installed"
+    )
+    pseudopotential_folder: Path | None = Field(
+        None, description="folder of pseudopotentials for espresso or abinit, relative to the study file"
+    )
+    pseudopotentials: dict[Element, str] = Field(
+        default_factory=dict,
+        description="file of each element in that folder, as Si: Si.psp8; UPF for espresso, psp8 for abinit",
+    )
+    functional: str = Field(
+        "PBE", description="exchange-correlation functional, in the engine's name; espresso, abinit: PBE, PBEsol, LDA"
+    )
     spin_polarized: bool = Field(False, description="collinear spin")
     initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")
     smearing_ev: NonNegative = Field(
@@ -29,6 +44,20 @@ class Dft(Section):
     )
     timeout_s: Positive = Field(3600.0, description="longest time of one calculation in s")
     max_attempts: Count = Field(2, le=5, description="attempts per label, each with the engine's next remedy")
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _gpaw_alone(self) -> Self:
+        if self.engine == "gpaw" and (self.command or self.pseudopotential_folder or self.pseudopotentials):
+            raise ValueError(
+                "`command`, `pseudopotential_folder` and `pseudopotentials` belong to espresso and abinit; GPAW takes "
+                "its PAW data sets from GPAW_SETUP_PATH"
+            )
+        return self
 
 
 class ConvergenceTargets(Section):
@@ -52,7 +81,10 @@ class Converge(Section):
         description="largest distances of k-points in 1/Å (2π included), falling",
     )
     scf_tolerance: tuple[Positive, ...] = Field(
-        (1e-3, 1e-4, 1e-5), min_length=3, description="SCF tolerances (energy in eV per electron), falling"
+        (1e-3, 1e-4, 1e-5),
+        min_length=3,
+        description="SCF tolerances τ, falling; gpaw: energy in eV per electron, and density; others bound quantities "
+        "of second order, so τ² (`conv_thr` in eV per electron, `tolvrs`)",
     )
     smearing_ev: tuple[Positive, ...] = Field(
         (),

@@ -249,6 +249,12 @@ def _published(path: Path, raw: dict[str, Any], lines: dict[Location, int]) -> L
     return LoadedPublished(settings=settings, path=path, files=files)
 
 
+def _beside(folder: Path, dft: Dft) -> Dft:
+    """The method with its folder of pseudopotentials relative to the study file."""
+    given = dft.pseudopotential_folder
+    return dft if given is None else dft.model_copy(update={"pseudopotential_folder": folder / given})
+
+
 def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_folder: Path) -> LoadedStudy:
     mistakes: list[Mistake] = []
     settings: Study | None = None
@@ -266,8 +272,9 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
             mistakes.append(Mistake(("structure",), str(error)))
     dft = _section(Dft, raw.get("dft", {}))
     if dft is not None:
+        dft = _beside(path.parent, dft)
         elements = structure.species if structure is not None else ()
-        mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft.engine).problems(dft, elements)]
+        mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft).problems(dft, elements)]
     families: dict[str, dict[str, Any]] = {}
     if settings is not None and parent is not None:
         families, complaints = prepare(settings, parent, path.parent)
@@ -280,4 +287,5 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
             mistakes.append(Mistake(("train",), str(error)))
     if settings is None or parent is None or mistakes:
         raise _refuse(path, mistakes, lines)
+    settings = settings.model_copy(update={"dft": dft})
     return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs)

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,31 @@ def test_each_kind_of_mistake_has_a_clear_text(tmp_path, text, expected):
     assert expected in message
     assert "wrong.yaml" in message
     assert "Traceback" not in message
+
+
+DFT = """
+dft:
+  engine: espresso
+  command: {command}
+  pseudopotential_folder: files
+  pseudopotentials: {{Si: Si.UPF}}
+"""
+HEADER = '<PP_HEADER element="Si" pseudo_type="NC" functional="PBE" z_valence="4.0"/>'
+
+
+def test_pseudopotentials_stand_beside_the_study_file(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(GOOD + DFT.format(command=sys.executable))
+    with pytest.raises(SettingsError, match=r"`pseudopotential_folder` .*/files is not there"):
+        load_study(path, TRAIN)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "Si.UPF").write_text(HEADER)
+    dft = load_study(path, TRAIN).settings.dft
+    assert dft.pseudopotential_folder == tmp_path / "files"
+    assert dft.command == (sys.executable,)
+    path.write_text(GOOD + DFT.format(command="[no-such-mpi, -n, '2', pw.x]"))
+    with pytest.raises(SettingsError, match="dft: Quantum ESPRESSO: the program 'no-such-mpi' is not there"):
+        load_study(path, TRAIN)
 
 
 def test_a_missing_study_file_names_the_others(tmp_path):

@@ -18,10 +18,11 @@ rule scan_parameter:
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
+        pseudopotentials=PSEUDOPOTENTIALS,
         converge=plain(STUDY.converge),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/convergence", "dft/scan"),
+        code=fingerprint(*CALCULATION, "dft/convergence", "dft/pseudopotentials", "dft/scan"),
     script:
         "../scripts/scan_parameter.py"
 
@@ -42,7 +43,8 @@ rule choose_settings:
         "../../envs/pipeline.yaml"
     params:
         dft=plain(STUDY.dft),
-        code=fingerprint("dft/settings", "dft/convergence"),
+        pseudopotentials=PSEUDOPOTENTIALS,
+        code=fingerprint("dft/settings", "dft/pseudopotentials", "dft/convergence"),
     script:
         "../scripts/choose_settings.py"
 

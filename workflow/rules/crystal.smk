@@ -1,6 +1,8 @@
 # Names and helper functions shared by the rule files of a study of a crystal; no rules.
 import math
 
+from pesforge.dft.engines import ENGINE_MODULES
+from pesforge.dft.pseudopotentials import pseudopotential_digests
 from pesforge.structure import from_plain
 
 
@@ -30,11 +32,13 @@ PARENT = LOADED.parent
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 STORE = f"{OUT}/store"
-DFT_CODE = fingerprint("dft/gpaw_engine", "dft/settings")
+PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
+ENGINE = ENGINE_MODULES[STUDY.dft.engine]
+DFT_CODE = fingerprint(*ENGINE, "dft/settings")
 CALCULATION = (
     "dft/engines",
     "dft/failures",
-    "dft/gpaw_engine",
+    *ENGINE,
     "dft/label",
     "dft/settings",
     "dft/store",

@@ -59,7 +59,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
     from pesforge.settings import Dft
 
     dft = Dft.model_validate(job.params.dft)
-    engine, store = get_engine(dft.engine), LabelStore(Path(job.params.store), job.params.store_code)
+    engine, store = get_engine(dft), LabelStore(Path(job.params.store), job.params.store_code)
 
     def calculate(atoms: Any, settings: Any) -> Any:
         return calculate_or_recall(
@@ -76,7 +76,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
 
 def settings_of(job: Any) -> Any:
     """The converged reference settings that the job has as an input."""
-    from pesforge.dft.settings import ReferenceSettings
+    from pesforge.dft.pseudopotentials import settings_from_dict
     from pesforge.io import read_json
 
-    return ReferenceSettings.from_dict(read_json(job.input.settings)["settings"])
+    return settings_from_dict(read_json(job.input.settings)["settings"])

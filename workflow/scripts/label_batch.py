@@ -28,7 +28,7 @@ def work(job):
     labelled, failures = label_batch(
         frames,
         settings=settings_of(job),
-        engine=get_engine(dft.engine),
+        engine=get_engine(dft),
         store=LabelStore(Path(params.store), params.store_code),
         journal_path=journals / f"{job.wildcards.batch}.jsonl",
         max_attempts=dft.max_attempts,

@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.dft.label import Label
+from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.scan import CONFIRMATIONS, Scan, scan
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import DataError, LabelError
@@ -76,11 +77,8 @@ def held_settings(parameter: str, dft: Dft, converge: Converge) -> ReferenceSett
     """
     spacings = converge.k_spacing_per_ang
     widths = converge.smearing_ev
-    return ReferenceSettings(
-        engine=dft.engine,
-        functional=dft.functional,
-        spin_polarized=dft.spin_polarized,
-        initial_moment=float(dft.initial_moment),
+    return reference_settings(
+        dft,
         cutoff_ev=float(converge.cutoff_ev[0]),
         k_spacing_per_ang=float(spacings[len(spacings) // 2] if parameter == "smearing_ev" else spacings[1]),
         scf_tolerance=float(converge.scf_tolerance[-2]),
@@ -145,11 +143,8 @@ def combine(scans: Mapping[str, Scan], dft: Dft) -> ReferenceSettings:
     missing = [name for name in PARAMETERS if name not in scans and name != "smearing_ev"]
     if missing:
         raise DataError(f"convergence scans of {', '.join(missing)} are missing; run the stage `converge` again.")
-    return ReferenceSettings(
-        engine=dft.engine,
-        functional=dft.functional,
-        spin_polarized=dft.spin_polarized,
-        initial_moment=float(dft.initial_moment),
+    return reference_settings(
+        dft,
         cutoff_ev=scans["cutoff_ev"].chosen,
         k_spacing_per_ang=scans["k_spacing_per_ang"].chosen,
         scf_tolerance=scans["scf_tolerance"].chosen,
@@ -176,4 +171,4 @@ def convergence_evidence(
 
 
 def _with(settings: ReferenceSettings, parameter: str, value: float) -> ReferenceSettings:
-    return ReferenceSettings.from_dict(settings.to_dict() | {parameter: float(value)})
+    return settings_from_dict(settings.to_dict() | {parameter: float(value)})

@@ -7,7 +7,6 @@ from ase import Atoms
 
 from pesforge.dft.label import Label
 from pesforge.dft.settings import Mesh, ReferenceSettings
-from pesforge.errors import SettingsError
 from pesforge.settings import Dft
 
 
@@ -38,14 +37,29 @@ class Engine(Protocol):
         """Rough time of one label in s on one core."""
 
 
-def get_engine(name: str) -> Engine:
-    """The engine of a name.
+ENGINE_MODULES = {
+    "gpaw": ("dft/gpaw_engine",),
+    "espresso": ("dft/espresso_engine", "dft/program_engine", "dft/pseudopotentials"),
+    "abinit": ("dft/abinit_engine", "dft/program_engine", "dft/pseudopotentials"),
+    "vasp": ("dft/vasp_engine", "dft/program_engine", "dft/pseudopotentials"),
+}
+"""Modules whose code decides the labels of each engine; labels of other code are never found again in a store."""
 
-    Raises:
-        SettingsError: there is no such engine.
-    """
-    if name == "gpaw":
-        from pesforge.dft.gpaw_engine import GpawEngine
 
-        return GpawEngine()
-    raise SettingsError(f"dft.engine: {name!r} is unknown; allowed: gpaw.")
+def get_engine(dft: Dft) -> Engine:
+    """The engine that the settings name."""
+    if dft.engine == "espresso":
+        from pesforge.dft.espresso_engine import EspressoEngine
+
+        return EspressoEngine(dft)
+    if dft.engine == "abinit":
+        from pesforge.dft.abinit_engine import AbinitEngine
+
+        return AbinitEngine(dft)
+    if dft.engine == "vasp":
+        from pesforge.dft.vasp_engine import VaspEngine
+
+        return VaspEngine(dft)
+    from pesforge.dft.gpaw_engine import GpawEngine
+
+    return GpawEngine()
