@@ -22,7 +22,9 @@ rule scan_parameter:
         converge=plain(STUDY.converge),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/convergence", "dft/pseudopotentials", "dft/scan"),
+        code=fingerprint(
+            *CALCULATION, "dft/convergence", "dft/pseudopotentials", "dft/scan"
+        ),
     script:
         "../scripts/scan_parameter.py"
 
