@@ -13,6 +13,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from pesforge.errors import DataError, SettingsError
 from pesforge.representations import kernels, row_kernels
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.elements import species_index
 from pesforge.representations.functions import BasisFunction, list_functions
 from pesforge.representations.harmonics import spherical_harmonics
 from pesforge.representations.neighbours import Neighbours, Pairs, find_neighbours
@@ -203,20 +204,7 @@ class AceBasis:
         Raises:
             DataError: an atom's element is not in the basis.
         """
-        found: IntArray = self._index[atoms.numbers]
-        if len(found) and found.min() < 0:
-            missing = sorted(set(atoms.get_chemical_symbols()) - set(self.species))
-            raise DataError(
-                f"Elements {missing} of the structure are not in the basis, which has {list(self.species)}."
-            )
-        return found
-
-    @cached_property
-    def _index(self) -> IntArray:
-        """Index into `species` by atomic number, -1 for all other elements."""
-        index = np.full(len(atomic_numbers), -1, dtype=np.int64)
-        index[[atomic_numbers[symbol] for symbol in self.species]] = np.arange(len(self.species))
-        return index
+        return species_index(atoms, self.species, "basis")
 
     @cached_property
     def _tables(self) -> tuple[ChannelTables, FunctionTables, int]:

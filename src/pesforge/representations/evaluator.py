@@ -4,12 +4,11 @@ from math import factorial
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, chemical_symbols
 
-from pesforge.errors import DataError
 from pesforge.representations import fused
 from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.compiled import CompiledAce
+from pesforge.representations.elements import species_index
 from pesforge.representations.fused_tables import PolynomialTables
 from pesforge.representations.neighbours import COINCIDENT_ANG
 from pesforge.representations.pair_list import PairList
@@ -96,8 +95,6 @@ class Evaluator:
     def __init__(self, compiled: CompiledAce) -> None:
         self.compiled = compiled
         self._tables = polynomial_tables(compiled)
-        self._index = np.full(len(chemical_symbols), -1, dtype=np.int64)
-        self._index[[atomic_numbers[symbol] for symbol in compiled.species]] = np.arange(len(compiled.species))
 
     def evaluate(self, atoms: Atoms, pairs: PairList) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å, and stress (6,) in eV/Å³, NaN without a periodic cell.
@@ -109,12 +106,7 @@ class Evaluator:
         Raises:
             DataError: an element has no parameters, or the structure cannot be described.
         """
-        species = self._index[atoms.numbers]
-        if len(species) and species.min() < 0:
-            missing = sorted({symbol for symbol in atoms.symbols if symbol not in self.compiled.species})
-            raise DataError(
-                f"Elements {missing} of the structure are not in the potential; it has {list(self.compiled.species)}."
-            )
+        species = species_index(atoms, self.compiled.species, "potential")
         energies, forces, virial, closest = self._run(atoms, species, pairs)
         if closest < COINCIDENT_ANG:  # within kept pairs: finding pairs anew names the atoms
             self._run(atoms, species, PairList(0.0))

@@ -15,10 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import atomic_numbers
 
-from pesforge.errors import DataError, SettingsError
+from pesforge.errors import SettingsError
 from pesforge.representations.arrays import FloatArray, IntArray
+from pesforge.representations.elements import species_index
 from pesforge.representations.pair_list import PairList
 
 COULOMB_EV_ANG = 14.399645
@@ -90,13 +91,6 @@ class Zbl:
         )
         return product, length, switch
 
-    @cached_property
-    def _index(self) -> IntArray:
-        """Species index by atomic number, -1 where there is none."""
-        index = np.full(len(chemical_symbols), -1, dtype=np.int64)
-        index[[atomic_numbers[symbol] for symbol in self.species]] = np.arange(len(self.species))
-        return index
-
     def pairs(self, distance: FloatArray, first: IntArray, second: IntArray) -> tuple[FloatArray, FloatArray]:
         """Energy in eV and its derivative in eV/Å of pairs of atoms.
 
@@ -126,7 +120,7 @@ class Zbl:
         Raises:
             DataError: an element is not known, or atoms coincide.
         """
-        species, number = self._species_index(atoms), len(atoms)
+        species, number = species_index(atoms, self.species, "repulsion"), len(atoms)
         listed = (pairs or PairList(0.0)).tables(atoms, species, n_segments=1, cutoff_ang=self.outer_ang)
         first, second = np.repeat(np.arange(number), np.diff(listed.first)), listed.neighbour
         vector = atoms.positions[second] - atoms.positions[first] + listed.shift
@@ -142,13 +136,6 @@ class Zbl:
         virial = (pull.T @ vector).ravel()[[0, 4, 8, 5, 2, 1]] / 2
         energies: FloatArray = np.bincount(first, energy / 2, number).astype(float)
         return energies, forces.astype(float), virial / volume
-
-    def _species_index(self, atoms: Atoms) -> IntArray:
-        species: IntArray = self._index[atoms.numbers]
-        if len(species) and species.min() < 0:
-            missing = sorted(set(atoms.get_chemical_symbols()) - set(self.species))
-            raise DataError(f"Elements {missing} of the structure have no repulsion; it is of {list(self.species)}.")
-        return species
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that `from_dict` turns into an equal repulsion."""
