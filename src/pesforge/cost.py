@@ -1,6 +1,9 @@
-"""What a study cost: seconds, jobs and memory of every stage, and the share of the reference calculations."""
+"""What a study cost: seconds, jobs and memory of every stage, and who asked for the reference calculations."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import pandas as pd
@@ -16,6 +19,19 @@ DFT_RULES = (
     "compute_elastic",
 )
 """Rules whose jobs do reference calculations."""
+
+PURPOSES = {
+    "scan_parameter": "numerical convergence",
+    "check_derivatives": "finite differences of the labels",
+    "measure_stiffness": "force constants",
+    "compute_eos": "equation of state",
+    "compute_elastic": "elastic constants",
+}
+"""What the rules that label no batch calculate for."""
+NO_LONGER_USED = "labels of structures that the study no longer has"
+UNCLAIMED = "asked for by no journal"
+
+Event = Mapping[str, Any]
 
 
 def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
@@ -45,9 +61,8 @@ def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
         }
         for stage, found in jobs.groupby("stage", sort=True)
     ]
-    records = (read_json(path) for path in sorted(store.glob("*/*.json")))
-    labels = [record["label"]["seconds"] for record in records if record["code"] == code]
-    inside = float(sum(labels))
+    labels = stored_seconds(store, code)
+    inside = sum(labels.values())
     around = jobs["rule"].isin(DFT_RULES)
     total = inside + max(float(jobs.loc[around, "s"].sum()) - inside, 0.0) + float(jobs.loc[~around, "s"].sum())
     return {
@@ -56,4 +71,101 @@ def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
         "dft_seconds": inside,
         "total_seconds": total,
         "dft_share": inside / total if total else None,
+    }
+
+
+def stored_seconds(store: Path, code: str) -> dict[str, float]:
+    """Seconds of every calculation of a label store by its key, as they were when it was computed.
+
+    Args:
+        store: label store.
+        code: fingerprint of the code whose labels count.
+    """
+    records = ((path.stem, read_json(path)) for path in sorted(store.glob("*/*.json")))
+    return {key: float(record["label"]["seconds"]) for key, record in records if record["code"] == code}
+
+
+def spending(
+    seconds: Mapping[str, float],
+    *,
+    labels: Sequence[tuple[str, str, str]],
+    failed: Sequence[tuple[str, str]],
+    batches: Iterable[Event],
+    jobs: Mapping[str, Sequence[Event]],
+) -> dict[str, Any]:
+    """Seconds of reference calculations by family, and by purpose where they belong to no family.
+
+    Every calculation is counted once, for the first that asked for it: families in the order of the labels, then the
+    rules, then labels that are no longer used. All rows together are all calculations of the store.
+
+    Args:
+        seconds: seconds of every calculation by its key (`stored_seconds`).
+        labels: id, family and key of every label of the study.
+        failed: id and family of every structure that could not be labelled.
+        batches: events of the journals of all label batches.
+        jobs: events of the other jobs with reference calculations, by rule.
+
+    Returns:
+        `families`: rows with `family`, `labels`, `dft_calculations`, `dft_seconds`, and `median_seconds` and
+        `mean_seconds` of its labels as they were computed, recalled or not; `shared`: rows with `purpose`,
+        `dft_calculations` and `dft_seconds`. Both with `failed_attempts`, their `lost_seconds`, which are no part of
+        `dft_seconds`, and `untimed_attempts`, whose time no journal knows because they were killed. Totals of all.
+    """
+    events = list(batches)
+    family_of = dict(failed) | {name: family for name, family, _ in labels}
+    rest = dict(seconds)
+    families = [
+        {
+            "family": family,
+            **_per_label(seconds, keys := [key for _, owner, key in labels if owner == family]),
+            **_taken(rest, keys),
+            **_lost([event for event in events if family_of.get(event["id"]) == family]),
+        }
+        for family in dict.fromkeys([family for _, family, _ in labels] + [family for _, family in failed])
+    ]
+    shared = [
+        {"purpose": PURPOSES.get(rule, rule.replace("_", " ")), **_taken(rest, _keys(jobs[rule])), **_lost(jobs[rule])}
+        for rule in (*(rule for rule in DFT_RULES if rule in jobs), *sorted(set(jobs) - set(DFT_RULES)))
+    ]
+    former = [event for event in events if event["id"] not in family_of]
+    for purpose, keys, lost in ((NO_LONGER_USED, _keys(events), _lost(former)), (UNCLAIMED, [*rest], _lost([]))):
+        row = {"purpose": purpose, **_taken(rest, keys), **lost}
+        shared += [row] if row["dft_calculations"] or row["failed_attempts"] or row["untimed_attempts"] else []
+    return {
+        "families": families,
+        "shared": shared,
+        "dft_calculations": len(seconds),
+        "dft_seconds": sum(seconds.values()),
+        "lost_seconds": sum(row["lost_seconds"] for row in (*families, *shared)),
+    }
+
+
+def _keys(events: Iterable[Event]) -> list[str]:
+    return [event["key"] for event in events]
+
+
+def _per_label(seconds: Mapping[str, float], keys: Sequence[str]) -> dict[str, Any]:
+    times = [seconds[key] for key in keys if key in seconds]
+    return {
+        "labels": len(keys),
+        "median_seconds": median(times) if times else None,
+        "mean_seconds": mean(times) if times else None,
+    }
+
+
+def _taken(rest: dict[str, float], keys: Iterable[str]) -> dict[str, Any]:
+    """Number and seconds of the calculations of these keys, which are taken out of `rest`."""
+    found = [rest.pop(key) for key in dict.fromkeys(keys) if key in rest]
+    return {"dft_calculations": len(found), "dft_seconds": float(sum(found))}
+
+
+def _lost(events: Sequence[Event]) -> dict[str, Any]:
+    """Attempts without a label, and the seconds of those that the journals time."""
+    number = Counter(event["event"] for event in events)
+    times = [float(event["seconds"]) for event in events if event["event"] == "failed" and "seconds" in event]
+    killed = number["started"] - number["finished"] - number["failed"]
+    return {
+        "failed_attempts": number["failed"],
+        "lost_seconds": float(sum(times)),
+        "untimed_attempts": killed + number["failed"] - len(times),
     }

@@ -106,21 +106,57 @@ def standard_errors(residuals: Residuals, groups: Sequence[Hashable]) -> dict[st
         residuals: S structures.
         groups: (S,) group of each structure.
     """
+    result: dict[str, float | None] = {}
+    for kind, left in _without_each_group(residuals, groups).items():
+        for statistic, values in left.items():
+            result[_key(kind, f"{statistic}_se")] = _jackknife(values)
+    return result
+
+
+def paired_changes(before: Residuals, after: Residuals, groups: Sequence[Hashable]) -> dict[str, float | None]:
+    """By how much `errors` rise from `before` to `after`, and the standard errors of the rises.
+
+    Keys are those of `errors` with `_change` and `_change_se` behind the statistic (`energy_rmse_change_mev_per_atom`).
+    The jackknife leaves out the same group on both sides at a time, so that what both have in common cancels. None
+    where nothing has a label, and for a standard error where fewer than two groups carry labels.
+
+    Args:
+        before: S structures.
+        after: the same structures.
+        groups: (S,) group of each structure.
+    """
+    first, second = errors(before), errors(after)
+    one, other = _without_each_group(before, groups), _without_each_group(after, groups)
+    result: dict[str, float | None] = {}
+    for kind in KINDS:
+        for statistic in ("rmse", "mae"):
+            start, end = first[_key(kind, statistic)], second[_key(kind, statistic)]
+            rises = other[kind][statistic] - one[kind][statistic]
+            result[_key(kind, f"{statistic}_change")] = None if start is None or end is None else end - start
+            result[_key(kind, f"{statistic}_change_se")] = _jackknife(rises)
+    return result
+
+
+def _without_each_group(residuals: Residuals, groups: Sequence[Hashable]) -> dict[str, dict[str, FloatArray]]:
+    """RMSE and MAE per kind without each group in turn, (G,) of the groups with labels; empty for fewer than two."""
     names = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     owner = np.array([names[group] for group in groups], dtype=np.int64)
-    result: dict[str, float | None] = {}
+    result: dict[str, dict[str, FloatArray]] = {}
     for kind, sums in _sums(residuals).items():
         grouped = np.array([np.bincount(owner, weights=part, minlength=len(names)) for part in sums])
         grouped = grouped[:, grouped[2] > 0]
-        number = grouped.shape[1]
+        if grouped.shape[1] < 2:
+            grouped = grouped[:, :0]
         rest = grouped.sum(axis=1, keepdims=True) - grouped
-        for statistic in ("rmse", "mae"):
-            value = None
-            if number > 1:
-                left = np.sqrt(np.maximum(rest[0], 0.0) / rest[2]) if statistic == "rmse" else rest[1] / rest[2]
-                value = float(np.sqrt((number - 1) / number * np.sum((left - left.mean()) ** 2)))
-            result[_key(kind, f"{statistic}_se")] = value
+        result[kind] = {"rmse": np.sqrt(np.maximum(rest[0], 0.0) / rest[2]), "mae": rest[1] / rest[2]}
     return result
+
+
+def _jackknife(values: FloatArray) -> float | None:
+    """Standard error of a statistic from its values without each of G groups (G,); None if there are none."""
+    if not len(values):
+        return None
+    return float(np.sqrt((len(values) - 1) / len(values) * np.sum((values - values.mean()) ** 2)))
 
 
 def bootstrap_intervals(

@@ -1,6 +1,6 @@
 import pytest
 
-from pesforge.cost import cost
+from pesforge.cost import NO_LONGER_USED, UNCLAIMED, cost, spending, stored_seconds
 from pesforge.io import write_json
 
 
@@ -34,3 +34,59 @@ def test_jobs_that_only_recalled_their_labels_make_no_share_above_one(study):
     found = cost(study / "benchmarks", study / "store", "now")
     assert found["total_seconds"] == 100.0
     assert found["dft_share"] == pytest.approx(0.8)
+
+
+def events(*told):
+    """Journal events from (event, id, key) and, where there is one, seconds."""
+    names = ("event", "id", "key", "seconds")
+    return [dict(zip(names, event, strict=False)) for event in told]
+
+
+SECONDS = {"t1": 20.0, "t2": 30.0, "t3": 70.0, "v1": 10.0, "old": 5.0, "eos": 4.0, "scan": 3.0, "nobody": 2.0}
+LABELS = [("t-1", "thermal", "t1"), ("t-2", "thermal", "t2"), ("t-3", "thermal", "t3"), ("v-1", "vacancy", "v1")]
+BATCHES = events(
+    ("started", "t-1", "t1"), ("finished", "t-1", "t1", 20.0),
+    ("started", "t-2", "t2"), ("failed", "t-2", "t2", 7.0), ("started", "t-2", "t2"), ("finished", "t-2", "t2", 30.0),
+    ("started", "t-3", "t3"), ("started", "t-3", "t3"), ("finished", "t-3", "t3", 70.0),
+    ("recalled", "v-1", "v1"),
+    ("started", "t-9", "old"), ("finished", "t-9", "old", 5.0),
+    ("started", "d-1", "none"), ("failed", "d-1", "none", 6.0), ("started", "d-1", "none"), ("failed", "d-1", "none"),
+)  # fmt: skip
+JOBS = {
+    "compute_eos": events(("finished", None, "eos", 4.0), ("recalled", None, "v1"), ("recalled", None, "scan")),
+    "scan_parameter": events(("started", None, "scan"), ("failed", None, "scan", 1.5), ("started", None, "scan")),
+}
+
+
+@pytest.fixture
+def spent():
+    return spending(SECONDS, labels=LABELS, failed=[("d-1", "dimer")], batches=BATCHES, jobs=JOBS)
+
+
+def test_families_carry_the_seconds_of_their_labels_whoever_computed_them(spent):
+    thermal, vacancy, dimer = spent["families"]
+    assert (thermal["family"], thermal["labels"], thermal["dft_calculations"]) == ("thermal", 3, 3)
+    assert (thermal["dft_seconds"], thermal["median_seconds"], thermal["mean_seconds"]) == (120.0, 30.0, 40.0)
+    assert (vacancy["dft_seconds"], vacancy["mean_seconds"]) == (10.0, 10.0)
+    assert (dimer["labels"], dimer["dft_seconds"], dimer["mean_seconds"]) == (0, 0.0, None)
+
+
+def test_failed_and_killed_attempts_are_counted_beside_the_labels(spent):
+    thermal, vacancy, dimer = spent["families"]
+    assert (thermal["failed_attempts"], thermal["lost_seconds"], thermal["untimed_attempts"]) == (1, 7.0, 1)
+    assert (vacancy["failed_attempts"], vacancy["lost_seconds"], vacancy["untimed_attempts"]) == (0, 0.0, 0)
+    assert (dimer["failed_attempts"], dimer["lost_seconds"], dimer["untimed_attempts"]) == (2, 6.0, 1)
+    assert spent["lost_seconds"] == 7.0 + 6.0 + 1.5
+
+
+def test_every_calculation_is_counted_once_and_all_rows_together_are_the_store(spent):
+    shared = {row["purpose"]: row["dft_seconds"] for row in spent["shared"]}
+    assert shared == {"numerical convergence": 3.0, "equation of state": 4.0, NO_LONGER_USED: 5.0, UNCLAIMED: 2.0}
+    assert sum(row["dft_seconds"] for row in (*spent["families"], *spent["shared"])) == sum(SECONDS.values())
+    assert sum(row["dft_calculations"] for row in (*spent["families"], *spent["shared"])) == len(SECONDS)
+
+
+def test_the_total_is_that_of_the_evidence_on_cost(study):
+    found = spending(stored_seconds(study / "store", "now"), labels=[("a", "f", "aa1")], failed=[], batches=[], jobs={})
+    assert found["dft_seconds"] == cost(study / "benchmarks", study / "store", "now")["dft_seconds"] == 80.0
+    assert [row["dft_seconds"] for row in (*found["families"], *found["shared"])] == [50.0, 30.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pesforge.errors import DataError
-from pesforge.metrics import Residuals, bootstrap_intervals, by_family, errors, standard_errors
+from pesforge.metrics import Residuals, bootstrap_intervals, by_family, errors, paired_changes, standard_errors
 
 
 def example() -> Residuals:
@@ -79,3 +79,22 @@ def test_bootstrap_intervals_hold_the_mean_as_often_as_they_say() -> None:
     assert 0.82 < np.mean(covered) < 0.96
     assert found["force_mae_ev_per_ang"] == [0.0, 0.0]
     assert found["stress_mae_gpa"] is None
+
+
+def test_paired_changes_are_differences_and_their_error_is_that_of_the_difference():
+    rng = np.random.default_rng(0)
+    energy, rise = rng.normal(size=40), 0.01 * rng.normal(size=40) + 0.02
+    before = Residuals(energy, np.zeros(120), np.full(240, np.nan), np.ones(40, dtype=np.int64))
+    after = Residuals(energy + np.sign(energy) * rise, np.zeros(120), np.full(240, np.nan), before.n_atoms)
+    groups = [f"g{index}" for index in range(40)]
+    found = paired_changes(before, after, groups)
+    assert found["energy_mae_change_mev_per_atom"] == pytest.approx(1e3 * rise.mean())
+    assert found["energy_mae_change_se_mev_per_atom"] == pytest.approx(1e3 * rise.std(ddof=1) / np.sqrt(40))
+    wanted = errors(after)["energy_rmse_mev_per_atom"] - errors(before)["energy_rmse_mev_per_atom"]
+    assert found["energy_rmse_change_mev_per_atom"] == pytest.approx(wanted)
+    assert (
+        10 * found["energy_mae_change_se_mev_per_atom"] < standard_errors(before, groups)["energy_mae_se_mev_per_atom"]
+    )
+    assert found["stress_rmse_change_gpa"] is None
+    assert found["stress_rmse_change_se_gpa"] is None
+    assert paired_changes(before, after, ["g"] * 40)["energy_rmse_change_se_mev_per_atom"] is None

@@ -20,3 +20,37 @@ rule crossvalidate_linear:
         code=fingerprint("potentials/linear", "training/crossvalidate", "metrics"),
     script:
         "../scripts/crossvalidate_linear.py"
+
+
+# What each family cost, and what it bought: errors on all the others with and without it.
+rule weigh_families:
+    input:
+        design=rules.audit_dataset.output.design,
+        basis=rules.describe_structures.output.basis,
+        crossvalidation=rules.crossvalidate_linear.output.evidence,
+        labels=rules.gather_labels.output.labels,
+        label_evidence=rules.gather_labels.output.evidence,
+        others=[
+            f"{OUT}/evidence/converge.json",
+            f"{OUT}/validate/eos.json",
+            f"{OUT}/validate/elastic.json",
+        ],
+    output:
+        evidence=f"{OUT}/evidence/ledger.json",
+    log:
+        f"{OUT}/logs/weigh_families.log",
+    benchmark:
+        f"{OUT}/benchmarks/crossvalidate/weigh_families.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        crossvalidate=plain(STUDY.crossvalidate),
+        journals=f"{OUT}/label/journal",
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint(
+            "cost", "potentials/linear", "potentials/normal", "training/ledger", "metrics"
+        ),
+    script:
+        "../scripts/weigh_families.py"

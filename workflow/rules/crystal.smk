@@ -57,6 +57,7 @@ EVIDENCE = [
         "validate",
         "provenance",
         "cost",
+        "ledger",
     )
 ]
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]

@@ -53,13 +53,18 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
 
 
 def calculator_of(job: Any) -> Callable[..., Any]:
-    """A function (atoms, settings) → label: from the store where it is there, otherwise computed and stored."""
+    """A function (atoms, settings) → label: from the store where it is there, otherwise computed and stored.
+
+    What was asked for, and what it took, goes into a journal of the job beside the store.
+    """
     from pesforge.dft.engines import get_engine
+    from pesforge.dft.labelling import Journal
     from pesforge.dft.store import LabelStore, calculate_or_recall
     from pesforge.settings import Dft
 
     dft = Dft.model_validate(job.params.dft)
     engine, store = get_engine(dft), LabelStore(Path(job.params.store), job.params.store_code)
+    journal = Journal(store.journals / f"{Path(job.log[0]).stem}.jsonl")
 
     def calculate(atoms: Any, settings: Any) -> Any:
         return calculate_or_recall(
@@ -69,6 +74,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
             store=store,
             max_attempts=dft.max_attempts,
             timeout_s=dft.timeout_s,
+            on_event=journal.append,
         )
 
     return calculate

@@ -17,6 +17,8 @@ from pesforge.dft.store import LabelStore, calculate_or_recall
 from pesforge.errors import DataError, LabelError
 from pesforge.fields import FAMILY, GROUP, ID, LABEL_KEY, SETTINGS_HASH
 
+LABEL_PREFIX = "label-"
+"""Before the key of a label in files of structures, so that no reader takes it for a number."""
 OnProgress = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -49,13 +51,14 @@ class Journal:
         return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_journals(folder: Path) -> Iterator[dict[str, Any]]:
+def read_journals(folder: Path, pattern: str = "*.jsonl") -> Iterator[dict[str, Any]]:
     """All events of the journals of a folder, also while others write them: a line that is not whole yet is left out.
 
     Args:
-        folder: folder of `*.jsonl` files; it need not exist.
+        folder: folder of journals; it need not exist.
+        pattern: which of its files are read.
     """
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob(pattern)):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 yield json.loads(line)
@@ -160,7 +163,7 @@ def attach(atoms: Atoms, label: Label, settings: ReferenceSettings, key: str) ->
     """
     frame = atoms.copy()
     frame.info[SETTINGS_HASH] = settings.hash
-    frame.info[LABEL_KEY] = f"label-{key}"
+    frame.info[LABEL_KEY] = f"{LABEL_PREFIX}{key}"
     stress = {"stress": label.stress} if np.isfinite(label.stress).all() else {}
     frame.calc = SinglePointCalculator(frame, energy=label.energy, forces=label.forces, **stress)
     return frame

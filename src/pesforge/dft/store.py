@@ -1,6 +1,7 @@
 """The label store: a label once computed is never computed again."""
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +38,11 @@ class LabelStore:
 
     root: Path
     code: str
+
+    @property
+    def journals(self) -> Path:
+        """Folder of the journals of jobs that label no batch, `<rule>.jsonl` or `<rule>.<wildcards>.jsonl`."""
+        return self.root / "journals"
 
     def key(self, atoms: Atoms, settings: ReferenceSettings, mesh: Mesh) -> str:
         """Name of a label: digest of the structure, the k-point mesh, the settings and the code."""
@@ -129,12 +135,14 @@ def calculate_or_recall(
             return found
         for attempt in range(1, max_attempts + 1):
             tell({"event": "started", "key": key, "attempt": attempt})
+            begun = time.perf_counter()
             try:
                 with time_limit(timeout_s):
                     label = _calculate(atoms, settings, mesh, engine, attempt)
             except LabelError as error:
                 failed = {"event": "failed", "key": key, "attempt": attempt}
-                tell(failed | {"reason": error.reason, "message": str(error)})
+                lost = round(time.perf_counter() - begun, 3)
+                tell(failed | {"reason": error.reason, "message": str(error), "seconds": lost})
                 if attempt == max_attempts or error.reason not in REMEDIABLE:
                     raise
             else:

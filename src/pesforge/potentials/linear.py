@@ -174,17 +174,24 @@ class LinearProblem:
         return self.factorise(weights, alpha, columns).fit()
 
     def leave_out(
-        self, weights: Weights, alpha: float, labels: Sequence[Hashable], columns: BoolArray | None = None
+        self,
+        weights: Weights,
+        alpha: float,
+        labels: Sequence[Hashable],
+        columns: BoolArray | None = None,
+        absent: BoolArray | None = None,
     ) -> Residuals:
         """Prediction minus label of every structure by the fit that has not seen the structures of its label.
 
-        Exact, from one factorisation, with prior scales, centring, weights and α held fixed (`Factor.without`).
+        Exact, from one factorisation, with prior scales, centring, weights and α held fixed (`Factor.without`);
+        `absent` structures cost a second one (`Factor.reduced`).
 
         Args:
             weights: weights of the fit; a kind of weight 0 is predicted, not fitted.
             alpha: prior precision.
             labels: (S,) what is left out together: groups, families or ids.
             columns: mask (K,) of functions; None: all.
+            absent: mask (S,) of structures that no fit sees, whatever their label; None: none.
 
         Raises:
             DataError: a factorisation fails, or the labels do not fit the design.
@@ -193,10 +200,15 @@ class LinearProblem:
         if len(labels) != len(design.n_atoms):
             raise DataError(f"{len(labels)} labels for {len(design.n_atoms)} structures.")
         factor = self.factorise(weights, alpha, columns)
+        unseen = np.zeros(len(labels), dtype=np.bool_) if absent is None else absent
+        if unseen.any():
+            factor = factor.reduced(design.select(unseen))
         energy, forces, stress = np.empty(len(labels)), np.empty(len(design.y_forces)), np.empty(len(design.y_stress))
         for structures in group_members(labels).values():
             block = design.select(structures)
-            held_out = residuals(block, factor.fit(factor.without(block)))
+            seen = block.select(~unseen[structures]) if unseen[structures].any() else block
+            vector = factor.without(seen) if len(seen.ids) else factor.vector
+            held_out = residuals(block, factor.fit(vector))
             energy[structures] = held_out.energy
             forces[design.force_rows(structures)] = held_out.forces
             stress.reshape(-1, 6)[structures] = held_out.stress.reshape(-1, 6)

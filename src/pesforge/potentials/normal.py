@@ -5,7 +5,7 @@ minimises Σ w_E (residual per atom)² + w_F (force residual)² + w_S (stress re
 H = Xᵀ X + α, X being the weighted and scaled rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -205,12 +205,32 @@ class Factor:
         """
         rows, targets = self.rows(block)
         if len(rows) > len(self.vector):
-            cholesky = cholesky_factor(self.normal - rows.T @ rows, self.alpha)
-            return _solve(cholesky, self.right - rows.T @ targets)
+            return self.reduced(block).vector
         half = self.half(rows)
         gap = cholesky_factor(np.eye(len(rows)) - half.T @ half, self.alpha)
         correction = half @ _solve(gap, targets - rows @ self.vector)
         return self.vector - scipy.linalg.solve_triangular(self.cholesky, correction, lower=True, trans="T")
+
+    def reduced(self, block: Design) -> "Factor":
+        """The same fit without the labels of `block`, which must be part of it, factorised again.
+
+        Raises:
+            DataError: α is too small for the precision of the numbers.
+        """
+        rows, targets = self.rows(block)
+        normal, right = self.normal - rows.T @ rows, self.right - rows.T @ targets
+        cholesky = cholesky_factor(normal, self.alpha)
+        counts = (len(block.n_atoms), len(block.y_forces), int(stress_present(block).sum()))
+        counted = sum(n for kind, n in zip(KINDS, counts, strict=True) if self.weights.of_kind(kind) > 0)
+        return replace(
+            self,
+            normal=normal,
+            right=right,
+            cholesky=cholesky,
+            vector=_solve(cholesky, right),
+            n_rows=self.n_rows - counted,
+            weighted_squares=self.weighted_squares - float(targets @ targets),
+        )
 
     def outside(self, block: Design) -> dict[str, FloatArray]:
         """Per kind the leverages x H⁻¹ xᵀ of the labels of `block` by the same fit without all of them.

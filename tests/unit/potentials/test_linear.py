@@ -97,6 +97,36 @@ def test_leave_group_out_equals_the_refit_without_the_group(make_design, per_gro
         np.testing.assert_allclose(chosen.stress, stress, atol=1e-8)
 
 
+@pytest.mark.parametrize("per_group", [1, 2, 4], ids=["by block", "by block of two", "by Gram downdate"])
+def test_absent_structures_are_in_no_fit_and_groups_are_left_out_across_them(make_design, per_group):
+    design = make_design(per_group=per_group, functions=30 if per_group < 4 else 7)
+    mask = np.arange(len(design.degree)) != 3
+    problem = LinearProblem(design, prior_power=2.0)
+    absent = np.array([family == "strain" for family in design.families])
+    found = problem.leave_out(WEIGHTS, ALPHA, design.groups, mask, absent=absent)
+    for group in set(design.groups):
+        members = [s for s, name in enumerate(design.groups) if name == group]
+        unseen = sorted({*members, *np.flatnonzero(absent)})
+        energy, forces, stress = brute_force(design, problem, WEIGHTS, ALPHA, mask, unseen)
+        block, chosen = design.select(np.array(unseen)), found.select(members)
+        places = np.searchsorted(unseen, members)
+        np.testing.assert_allclose(chosen.energy, energy[places], atol=1e-8)
+        np.testing.assert_allclose(chosen.forces, forces[block.force_rows(places)], atol=1e-8)
+        np.testing.assert_allclose(chosen.stress, stress[block.stress_rows(places)], atol=1e-8)
+
+
+def test_a_reduced_factor_is_the_factor_of_the_rest(make_design):
+    design = make_design()
+    problem = LinearProblem(design, prior_power=2.0)
+    block, rest = design.select(np.arange(5)), design.select(np.arange(5, 12))
+    found = problem.factorise(WEIGHTS, ALPHA).reduced(block)
+    rows, targets = found.rows(rest)
+    np.testing.assert_allclose(found.normal, rows.T @ rows + ALPHA * np.eye(9), atol=1e-9)
+    np.testing.assert_allclose(found.vector, np.linalg.solve(found.normal, rows.T @ targets), atol=1e-8)
+    assert found.n_rows == len(targets)
+    assert found.weighted_squares == pytest.approx(targets @ targets)
+
+
 def test_leave_out_differs_from_the_training_residuals_and_gathers_interleaved_labels(make_design):
     design = make_design()
     problem = LinearProblem(design, prior_power=2.0)
