@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, text
+from pesforge.report import figures, figures_fit, figures_ledger, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -19,6 +19,7 @@ SECTIONS = (
     ("validation", "Validation"),
     ("failures", "Failures"),
     ("cost", "Cost"),
+    ("ledger", "What the data cost and bought"),
     ("provenance", "Provenance"),
 )
 
@@ -32,6 +33,7 @@ def draw(evidence: Row) -> dict[str, Markup]:
         "pareto": figures_fit.pareto(evidence["choose"]["candidates"]),
         "by-family": figures_fit.errors_by_family(validate["by_family"]),
         "cost": figures.cost(evidence["cost"]),
+        "ledger": figures_ledger.ledger(evidence["ledger"]),
     }
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
@@ -73,6 +75,13 @@ def _tables(evidence: Row) -> dict[str, Any]:
         else [],
         "elastic_rows": _side_by_side(elastic["dft"], elastic["potential"]) if elastic else [],
         "phonon_rows": _side_by_side(_named(phonon["dft"]), _named(phonon["potential"])) if phonon else [],
+        "ledger_trials": [
+            {
+                **row,
+                "on": "all the others" if row["on"] is None else "itself" if row["on"] == row["without"] else row["on"],
+            }
+            for row in evidence["ledger"]["trials"]
+        ],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
     }
 
@@ -122,7 +131,7 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
-            `train`, `choose`, `validate`, `provenance` and `cost`; keys in `pesforge.report.schema`.
+            `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
@@ -142,6 +151,7 @@ def render(evidence: Row) -> str:
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),
+            ledger_message=text.ledger_message(evidence["ledger"]),
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
         )
     )

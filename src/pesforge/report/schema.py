@@ -33,6 +33,12 @@ GRID_ROW = {
     **ERRORS,
     **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
 }
+CHANGES = dict.fromkeys(
+    f"{kind}_rmse_{statistic}_{unit}"
+    for kind, unit in (("energy", "mev_per_atom"), ("force", "ev_per_ang"), ("stress", "gpa"))
+    for statistic in ("change", "change_se")
+)
+SPENT = dict.fromkeys(("dft_calculations", "dft_seconds", "failed_attempts", "lost_seconds", "untimed_attempts"))
 SHAPE: dict[str, dict[str, Any]] = {
     "converge": {
         "settings": {},
@@ -125,6 +131,25 @@ SHAPE: dict[str, dict[str, Any]] = {
     "cost": {
         "stages": [dict.fromkeys(("stage", "seconds", "jobs", "max_rss_mb"))],
         **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
+    },
+    "ledger": {
+        **dict.fromkeys(("rule", "remark", "dft_calculations", "dft_seconds", "lost_seconds")),
+        "families": [{**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds")), **SPENT}],
+        "shared": [{"purpose": ANY, **SPENT}],
+        "bought": [
+            dict.fromkeys(
+                (
+                    "family",
+                    "outcome",
+                    "verdict",
+                    "suffers_most",
+                    "energy_rmse_per_100_s_mev_per_atom",
+                    "force_rmse_per_100_s_ev_per_ang",
+                    "stress_rmse_per_100_s_gpa",
+                )
+            )
+        ],
+        "trials": [{**dict.fromkeys(("without", "on", "n_structures", "n_groups")), **ERRORS, **CHANGES}],
     },
 }
 

@@ -42,6 +42,12 @@ GROUPS = {
     "elastic": "Elastic constants",
     "phonon": "Phonons",
 }
+OUTCOMES = {
+    "bought": "Of use to the others: {}",
+    "nothing": "of none that can be measured: {}",
+    "harmed": "they fit better without: {}",
+    "unknown": "cannot be told: {}",
+}
 HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon")
 
 
@@ -139,3 +145,14 @@ def worst_family_message(rows: Sequence[Row]) -> str:
 def dropped_message(curate: Row) -> str:
     """How many labels were kept and dropped."""
     return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"
+
+
+def ledger_message(ledger: Row) -> str:
+    """Which families the others need, which not, and which they fit better without."""
+    if ledger["remark"]:
+        return str(ledger["remark"])
+    families = {
+        outcome: [row["family"] for row in ledger["bought"] if row["outcome"] == outcome] for outcome in OUTCOMES
+    }
+    parts = [words.format(", ".join(families[outcome])) for outcome, words in OUTCOMES.items() if families[outcome]]
+    return "; ".join(parts) or "No family was left out"

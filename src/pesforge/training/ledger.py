@@ -124,7 +124,7 @@ def _rise(row: Row) -> float:
 
 
 def _measurable(row: Row, factor: float, sign: float = 1.0) -> list[str]:
-    """Kinds of error that rise, or with sign -1 that fall, by more than `factor` standard errors and a smallest share."""
+    """Kinds of error that rise, or with sign -1 that fall, beyond `factor` standard errors and a smallest share."""
     found = []
     for kind in KINDS:
         change, error = row[_key(kind, "change")], row[_key(kind, "change_se")]

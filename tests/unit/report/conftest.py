@@ -305,7 +305,67 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
         "total_seconds": 1617.3,
         "dft_share": 0.928,
     }
+    evidence["ledger"] = ledger_evidence()
     return evidence
+
+
+def ledger_evidence() -> dict[str, Any]:
+    families = {"thermal": (30, 610.4), "strain": (12, 233.9), "volume": (12, 41.7)}
+    attempts = {"failed_attempts": 2, "lost_seconds": 17.3, "untimed_attempts": 1}
+    trials = [
+        {
+            "without": name,
+            "on": on,
+            "n_structures": 28,
+            "n_groups": 27,
+            **errors(1.31 + i, 0.0254 + 0.01 * i, 0.071 + i),
+            "energy_rmse_change_mev_per_atom": 3.17 / (1 + i),
+            "energy_rmse_change_se_mev_per_atom": 0.83 / (1 + i),
+            "force_rmse_change_ev_per_ang": -0.00041 * i,
+            "force_rmse_change_se_ev_per_ang": 0.00031,
+            "stress_rmse_change_gpa": 0.00213,
+            "stress_rmse_change_se_gpa": None if on == "volume" else 0.00112,
+        }
+        for i, name in enumerate(families)
+        for on in (None, *families)
+    ]
+    return {
+        "trials": trials,
+        "rule": "Measurable: beyond 2 standard errors.",
+        "remark": None,
+        "dft_calculations": 87,
+        "dft_seconds": 1500.6,
+        "lost_seconds": 51.9,
+        "families": [
+            {
+                "family": name,
+                "labels": labels,
+                "dft_calculations": labels - 1,
+                "dft_seconds": seconds,
+                "median_seconds": 0.9 * seconds / labels,
+                "mean_seconds": seconds / labels,
+                **attempts,
+            }
+            for name, (labels, seconds) in families.items()
+        ],
+        "shared": [{"purpose": "numerical convergence", "dft_calculations": 36, "dft_seconds": 614.6, **attempts}],
+        "bought": [
+            {
+                "family": name,
+                "outcome": outcome,
+                "verdict": f"{outcome}: 1.31 ± 0.21 meV/atom",
+                "suffers_most": most,
+                "energy_rmse_per_100_s_mev_per_atom": 0.519,
+                "force_rmse_per_100_s_ev_per_ang": 0.000067,
+                "stress_rmse_per_100_s_gpa": None,
+            }
+            for name, outcome, most in (
+                ("thermal", "bought", "strain"),
+                ("strain", "nothing", "thermal"),
+                ("volume", "harmed", "strain"),
+            )
+        ],
+    }
 
 
 @pytest.fixture(scope="session")

@@ -159,7 +159,7 @@ def test_the_page_is_accessible(reader):
     assert next(attrs for tag, attrs in tags if tag == "html")["lang"] == "en"
     assert all(attrs.get("scope") in ("col", "row") for tag, attrs in tags if tag == "th")
     drawings = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(drawings) == 13
+    assert len(drawings) == 14
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
@@ -235,6 +235,18 @@ def test_a_study_without_results_still_gives_a_page(evidence):
     read(found)
     assert "Equation of state: not computed." in found
     assert "None" not in " ".join(read(found).words)
+
+
+def test_the_ledger_says_what_families_bought_and_that_a_single_one_cannot_be_compared(evidence):
+    found = unescape(" ".join(read(render(evidence)).words))
+    assert (
+        "Of use to the others: thermal; of none that can be measured: strain; they fit better without: volume" in found
+    )
+    alone = copy.deepcopy(evidence)
+    alone["ledger"] |= {"bought": [], "trials": [], "remark": "Nothing can be compared."}
+    found = unescape(" ".join(read(render(alone)).words))
+    assert "Nothing can be compared." in found
+    assert "What each family bought the others" not in found
 
 
 def test_labels_without_stress_are_drawn_without_it(evidence):
