@@ -16,6 +16,9 @@ KINDS = ("energy", "force", "stress")
 UNITS = {"energy": "mev_per_atom", "force": "ev_per_ang", "stress": "gpa"}
 TO_REPORTED = {"energy": 1e3, "force": 1.0, "stress": EV_PER_ANG3_IN_GPA}
 
+ROUNDING = 1e-9
+"""Errors below it, in meV/atom, eV/Å or GPa, are zero by symmetry and have no ratio."""
+
 
 @dataclass(frozen=True)
 class Residuals:
@@ -114,11 +117,13 @@ def standard_errors(residuals: Residuals, groups: Sequence[Hashable]) -> dict[st
 
 
 def paired_changes(before: Residuals, after: Residuals, groups: Sequence[Hashable]) -> dict[str, float | None]:
-    """By how much `errors` rise from `before` to `after`, and the standard errors of the rises.
+    """By how much and by which factor each RMSE rises from `before` to `after`, with standard errors.
 
-    Keys are those of `errors` with `_change` and `_change_se` behind the statistic (`energy_rmse_change_mev_per_atom`).
-    The jackknife leaves out the same group on both sides at a time, so that what both have in common cancels. None
-    where nothing has a label, and for a standard error where fewer than two groups carry labels.
+    Keys are those of `errors` with `_change` and `_change_se` behind the statistic, such as
+    `energy_rmse_change_mev_per_atom`, and without a unit `_factor` and `_factor_se`, such as `energy_rmse_factor`. The
+    jackknife leaves out the same group on both sides at a time, so that what both have in common cancels; for the
+    factor it is one of the logarithm. None where nothing has a label, for a standard error where fewer than two groups
+    carry labels, and for the factor where an error is rounding.
 
     Args:
         before: S structures.
@@ -129,11 +134,15 @@ def paired_changes(before: Residuals, after: Residuals, groups: Sequence[Hashabl
     one, other = _without_each_group(before, groups), _without_each_group(after, groups)
     result: dict[str, float | None] = {}
     for kind in KINDS:
-        for statistic in ("rmse", "mae"):
-            start, end = first[_key(kind, statistic)], second[_key(kind, statistic)]
-            rises = other[kind][statistic] - one[kind][statistic]
-            result[_key(kind, f"{statistic}_change")] = None if start is None or end is None else end - start
-            result[_key(kind, f"{statistic}_change_se")] = _jackknife(rises)
+        key = _key(kind, "rmse")
+        start, end, starts, ends = first[key], second[key], one[kind]["rmse"], other[kind]["rmse"]
+        result[_key(kind, "rmse_change")] = None if start is None or end is None else end - start
+        result[_key(kind, "rmse_change_se")] = _jackknife(ends - starts)
+        factor = None if start is None or end is None or min(start, end) < ROUNDING else end / start
+        sure = factor is not None and min([np.inf, *starts, *ends]) >= ROUNDING
+        spread = _jackknife(np.log(ends / starts)) if sure else None
+        result[f"{kind}_rmse_factor"] = factor
+        result[f"{kind}_rmse_factor_se"] = None if factor is None or spread is None else factor * spread
     return result
 
 

@@ -83,18 +83,23 @@ def test_bootstrap_intervals_hold_the_mean_as_often_as_they_say() -> None:
 
 def test_paired_changes_are_differences_and_their_error_is_that_of_the_difference():
     rng = np.random.default_rng(0)
-    energy, rise = rng.normal(size=40), 0.01 * rng.normal(size=40) + 0.02
-    before = Residuals(energy, np.zeros(120), np.full(240, np.nan), np.ones(40, dtype=np.int64))
-    after = Residuals(energy + np.sign(energy) * rise, np.zeros(120), np.full(240, np.nan), before.n_atoms)
-    groups = [f"g{index}" for index in range(40)]
+    energy, rise = rng.normal(size=400), 0.1 * rng.normal(size=400) + 0.2
+    stress = np.full(2400, np.nan)
+    before = Residuals(energy, np.zeros(1200), stress, np.ones(400, dtype=np.int64))
+    after = Residuals(energy + np.sign(energy) * rise, np.zeros(1200), stress, before.n_atoms)
+    groups = [f"g{index}" for index in range(400)]
     found = paired_changes(before, after, groups)
-    assert found["energy_mae_change_mev_per_atom"] == pytest.approx(1e3 * rise.mean())
-    assert found["energy_mae_change_se_mev_per_atom"] == pytest.approx(1e3 * rise.std(ddof=1) / np.sqrt(40))
-    wanted = errors(after)["energy_rmse_mev_per_atom"] - errors(before)["energy_rmse_mev_per_atom"]
-    assert found["energy_rmse_change_mev_per_atom"] == pytest.approx(wanted)
-    assert (
-        10 * found["energy_mae_change_se_mev_per_atom"] < standard_errors(before, groups)["energy_mae_se_mev_per_atom"]
-    )
+    start, end = (errors(residuals)["energy_rmse_mev_per_atom"] for residuals in (before, after))
+    assert found["energy_rmse_change_mev_per_atom"] == pytest.approx(end - start)
+    linear = 0.5 * (1e6 * after.energy**2 / end - 1e6 * before.energy**2 / start)
+    assert found["energy_rmse_change_se_mev_per_atom"] == pytest.approx(linear.std(ddof=1) / 20, rel=0.02)
+    assert found["energy_rmse_factor"] == pytest.approx(end / start)
+    relative = 0.5 * (1e6 * after.energy**2 / end**2 - 1e6 * before.energy**2 / start**2)
+    assert found["energy_rmse_factor_se"] == pytest.approx(end / start * relative.std(ddof=1) / 20, rel=0.02)
+    alone = standard_errors(before, groups)["energy_rmse_se_mev_per_atom"]
+    assert 3 * found["energy_rmse_change_se_mev_per_atom"] < alone
+    assert found["force_rmse_change_ev_per_ang"] == 0
+    assert found["force_rmse_factor"] is None
     assert found["stress_rmse_change_gpa"] is None
-    assert found["stress_rmse_change_se_gpa"] is None
-    assert paired_changes(before, after, ["g"] * 40)["energy_rmse_change_se_mev_per_atom"] is None
+    assert found["stress_rmse_factor_se"] is None
+    assert paired_changes(before, after, ["g"] * 400)["energy_rmse_factor_se"] is None

@@ -1,7 +1,7 @@
 """Figure of the ledger: what every family cost beside what it bought, as inline SVG."""
 
+import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,12 +12,10 @@ from pesforge.report.figures import MAX_WIDTH, legend_below
 from pesforge.report.text import duration
 
 Row = Mapping[str, Any]
-CHANGES = (
-    ("energy_rmse_change_mev_per_atom", "energy_rmse_change_se_mev_per_atom", "energy RMSE (meV/atom)"),
-    ("force_rmse_change_ev_per_ang", "force_rmse_change_se_ev_per_ang", "force RMSE (eV/Å)"),
+KINDS = (
+    ("energy", "energy error without the family\nover that with it"),
+    ("force", "force error without the family\nover that with it"),
 )
-WIDE = 30.0
-"""Ratio of the largest to the median change from which a straight axis hides what most families do."""
 
 
 def ledger(evidence: Row) -> str:
@@ -30,9 +28,9 @@ def ledger(evidence: Row) -> str:
         _bars(axes[0], rows)
         axes[0].set_yticks(range(len(rows)), names)
         axes[0].invert_yaxis()
-        for panel, (key, spread, label) in zip(axes[1:], CHANGES, strict=True):
-            _rises(panel, evidence, names, key, spread)
-            panel.set_xlabel(f"rise of the {label}\nwithout the family")
+        for panel, (kind, label) in zip(axes[1:], KINDS, strict=True):
+            _factors(panel, evidence, names, kind)
+            panel.set_xlabel(label)
         for panel in axes:
             panel.grid(False, axis="y")
         legend_below(figure, axes[1])
@@ -55,14 +53,14 @@ def _bars(panel: Axes, rows: Sequence[Row]) -> None:
     panel.set_xlabel("reference calculations (s)")
 
 
-def _rises(panel: Axes, evidence: Row, names: Sequence[str], key: str, spread: str) -> None:
-    """Rises with their standard errors: over all the others, and on the family that suffers most."""
-    panel.axvline(0, color=svg.MUTED, linewidth=1)
+def _factors(panel: Axes, evidence: Row, names: Sequence[str], kind: str) -> None:
+    """Factors with their standard errors: the mean over the others, and that of the family that suffers most."""
+    key, spread = f"{kind}_rmse_factor", f"{kind}_rmse_factor_se"
+    panel.axvline(1, color=svg.MUTED, linewidth=1)
     suffers = {row["family"]: row["suffers_most"] for row in evidence["bought"]}
-    drawn: list[float] = []
     for offset, color, marker, label in (
-        (-0.13, svg.VERMILLION, "o", "over all the others"),
-        (0.17, svg.PURPLE, "D", "on the family that suffers most"),
+        (-0.13, svg.VERMILLION, "o", "mean of the other families"),
+        (0.2, svg.PURPLE, "D", "the family that suffers most, by name"),
     ):
         single = marker == "D"
         rows = [
@@ -73,15 +71,31 @@ def _rises(panel: Axes, evidence: Row, names: Sequence[str], key: str, spread: s
             and row["on"] == (suffers.get(row["without"]) if single else None)
         ]
         places = [names.index(row["without"]) + offset for row in rows]
-        values, bars = [row[key] for row in rows], [row[spread] or 0.0 for row in rows]
-        style: dict[str, Any] = {
-            "color": color,
-            "marker": marker,
-            "markerfacecolor": "none" if single else color,
-            "capsize": 2.5,
-        }
-        panel.errorbar(values, places, xerr=bars, linestyle="none", markersize=4.5, label=label, **style)
-        drawn += map(abs, values)
-    typical = median(drawn) if drawn else 0.0
-    if typical and max(drawn) > WIDE * typical:
-        panel.set_xscale("symlog", linthresh=typical)
+        style: dict[str, Any] = {"color": color, "marker": marker, "markerfacecolor": "none" if single else color}
+        panel.errorbar(
+            [row[key] for row in rows],
+            places,
+            xerr=_bars_of_logarithm([(row[key], row[spread] or 0.0) for row in rows]),
+            linestyle="none",
+            capsize=2.5,
+            markersize=4.5,
+            label=label,
+            **style,
+        )
+        for row, place in zip(rows, places, strict=True):
+            if single:
+                right = row[key] * math.exp((row[spread] or 0.0) / row[key])
+                panel.annotate(
+                    row["on"], (right, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5
+                )
+    if evidence["bought"]:
+        svg.log_axis(panel, "x")
+        low, high = panel.get_xlim()
+        panel.set_xlim(low, high * (high / low) ** 0.35)
+
+
+def _bars_of_logarithm(values: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """Lower and upper lengths of bars of one standard error of the logarithm."""
+    low = [value - value * math.exp(-error / value) for value, error in values]
+    high = [value * math.exp(error / value) - value for value, error in values]
+    return [low, high]

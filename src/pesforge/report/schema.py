@@ -33,11 +33,15 @@ GRID_ROW = {
     **ERRORS,
     **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
 }
-CHANGES = dict.fromkeys(
-    f"{kind}_rmse_{statistic}_{unit}"
-    for kind, unit in (("energy", "mev_per_atom"), ("force", "ev_per_ang"), ("stress", "gpa"))
-    for statistic in ("change", "change_se")
+FACTORS = dict.fromkeys(
+    f"{kind}_rmse_{name}" for kind in ("energy", "force", "stress") for name in ("factor", "factor_se")
 )
+CHANGES = {
+    **dict.fromkeys(("energy_rmse_change_mev_per_atom", "force_rmse_change_ev_per_ang", "stress_rmse_change_gpa")),
+    **dict.fromkeys(
+        ("energy_rmse_change_se_mev_per_atom", "force_rmse_change_se_ev_per_ang", "stress_rmse_change_se_gpa")
+    ),
+}
 SPENT = dict.fromkeys(("dft_calculations", "dft_seconds", "failed_attempts", "lost_seconds", "untimed_attempts"))
 SHAPE: dict[str, dict[str, Any]] = {
     "converge": {
@@ -137,19 +141,13 @@ SHAPE: dict[str, dict[str, Any]] = {
         "families": [{**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds")), **SPENT}],
         "shared": [{"purpose": ANY, **SPENT}],
         "bought": [
-            dict.fromkeys(
-                (
-                    "family",
-                    "outcome",
-                    "verdict",
-                    "suffers_most",
-                    "energy_rmse_per_100_s_mev_per_atom",
-                    "force_rmse_per_100_s_ev_per_ang",
-                    "stress_rmse_per_100_s_gpa",
-                )
-            )
+            {
+                **dict.fromkeys(("family", "outcome", "verdict", "suffers_most")),
+                **dict.fromkeys(f"{kind}_rmse_percent_per_100_s" for kind in ("energy", "force", "stress")),
+                **FACTORS,
+            }
         ],
-        "trials": [{**dict.fromkeys(("without", "on", "n_structures", "n_groups")), **ERRORS, **CHANGES}],
+        "trials": [{**dict.fromkeys(("without", "on", "n_structures", "n_groups")), **ERRORS, **CHANGES, **FACTORS}],
     },
 }
 

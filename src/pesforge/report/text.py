@@ -43,11 +43,13 @@ GROUPS = {
     "phonon": "Phonons",
 }
 OUTCOMES = {
-    "bought": "Of use to the others: {}",
-    "nothing": "of none that can be measured: {}",
-    "harmed": "they fit better without: {}",
+    "bought": "of use to the others: {}",
+    "bought and cost": "of use to some and a burden to others: {}",
+    "cost": "a burden only: {}",
+    "nothing": "no measurable difference: {}",
     "unknown": "cannot be told: {}",
 }
+"""What a family is to the others, by the outcome of the ledger."""
 HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon")
 
 
@@ -148,11 +150,12 @@ def dropped_message(curate: Row) -> str:
 
 
 def ledger_message(ledger: Row) -> str:
-    """Which families the others need, which not, and which they fit better without."""
+    """Which families help the others, which not, and which the others fit better without."""
     if ledger["remark"]:
         return str(ledger["remark"])
     families = {
         outcome: [row["family"] for row in ledger["bought"] if row["outcome"] == outcome] for outcome in OUTCOMES
     }
     parts = [words.format(", ".join(families[outcome])) for outcome, words in OUTCOMES.items() if families[outcome]]
-    return "; ".join(parts) or "No family was left out"
+    message = "; ".join(parts) or "no family was left out"
+    return message[0].upper() + message[1:]

@@ -309,6 +309,17 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
     return evidence
 
 
+def factors(energy: float) -> dict[str, float | None]:
+    return {
+        "energy_rmse_factor": energy,
+        "energy_rmse_factor_se": 0.127,
+        "force_rmse_factor": 0.93,
+        "force_rmse_factor_se": 0.022,
+        "stress_rmse_factor": None,
+        "stress_rmse_factor_se": None,
+    }
+
+
 def ledger_evidence() -> dict[str, Any]:
     families = {"thermal": (30, 610.4), "strain": (12, 233.9), "volume": (12, 41.7)}
     attempts = {"failed_attempts": 2, "lost_seconds": 17.3, "untimed_attempts": 1}
@@ -325,6 +336,7 @@ def ledger_evidence() -> dict[str, Any]:
             "force_rmse_change_se_ev_per_ang": 0.00031,
             "stress_rmse_change_gpa": 0.00213,
             "stress_rmse_change_se_gpa": None if on == "volume" else 0.00112,
+            **factors(1.27 + 0.4 * i),
         }
         for i, name in enumerate(families)
         for on in (None, *families)
@@ -355,14 +367,13 @@ def ledger_evidence() -> dict[str, Any]:
                 "outcome": outcome,
                 "verdict": f"{outcome}: 1.31 ± 0.21 meV/atom",
                 "suffers_most": most,
-                "energy_rmse_per_100_s_mev_per_atom": 0.519,
-                "force_rmse_per_100_s_ev_per_ang": 0.000067,
-                "stress_rmse_per_100_s_gpa": None,
+                **factors(1.31),
+                **{f"{kind}_rmse_percent_per_100_s": 3.71 for kind in ("energy", "force", "stress")},
             }
             for name, outcome, most in (
                 ("thermal", "bought", "strain"),
                 ("strain", "nothing", "thermal"),
-                ("volume", "harmed", "strain"),
+                ("volume", "cost", "strain"),
             )
         ],
     }

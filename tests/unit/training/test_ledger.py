@@ -123,9 +123,7 @@ def test_a_second_helping_buys_nothing_and_a_region_that_others_need_buys_much(p
     assert found["b"]["verdict"].startswith("nothing measurable on the others: ")
     assert found["c"]["outcome"] == BOUGHT
     assert found["c"]["suffers_most"] == "d"
-    assert re.search(
-        r"bought \d+ ± \d+ meV/atom, .* on the others; most \d+ ± \d+ meV/atom, .* on d$", found["c"]["verdict"]
-    )
+    assert re.fullmatch(r"bought \d+ meV/atom on d \(×\d+ ± \d+\)", found["c"]["verdict"])
 
 
 def test_labels_that_contradict_the_others_are_said_to_cost_them(planted):
@@ -133,16 +131,36 @@ def test_labels_that_contradict_the_others_are_said_to_cost_them(planted):
     shifted = planted.y_forces + np.repeat(wrong, 9) * (planted.forces @ np.array([0.3, -0.3, 3.0, -3.0] + 6 * [0.0]))
     found = verdicts(replace(planted, y_forces=shifted))
     assert found["b"]["outcome"] == HARMED
-    assert found["b"]["verdict"].startswith("cost the others ")
+    assert found["b"]["verdict"].startswith("cost ")
 
 
 def test_the_change_per_hundred_seconds_is_the_change_over_the_cost(planted):
     trials = weighed(planted)
-    change = row_of(trials, "c", None)["force_rmse_change_ev_per_ang"]
+    factor = row_of(trials, "c", None)["force_rmse_factor"]
     found = next(row for row in keep_ledger(spent(planted, 400.0), trials)["bought"] if row["family"] == "c")
-    assert found["force_rmse_per_100_s_ev_per_ang"] == pytest.approx(change / 4)
+    assert found["force_rmse_percent_per_100_s"] == pytest.approx(100 * (factor - 1) / 4)
     unpaid = keep_ledger(spent(planted, 0.0), trials)["bought"]
-    assert all(row["force_rmse_per_100_s_ev_per_ang"] is None for row in unpaid)
+    assert all(row["force_rmse_percent_per_100_s"] is None for row in unpaid)
+
+
+def test_over_all_the_others_families_count_alike_whatever_the_size_of_their_errors(planted):
+    rows = weighed(planted)
+    overall, single = row_of(rows, "c", None), [row_of(rows, "c", on) for on in "abd"]
+    factors = [row["energy_rmse_factor"] for row in single]
+    assert overall["energy_rmse_factor"] == pytest.approx(np.prod(factors) ** (1 / 3))
+    relative = np.array([row["energy_rmse_factor_se"] / row["energy_rmse_factor"] for row in single])
+    assert overall["energy_rmse_factor_se"] == pytest.approx(
+        overall["energy_rmse_factor"] * np.sqrt((relative**2).sum()) / 3
+    )
+
+
+def test_a_family_of_few_groups_has_its_standard_errors_over_structures(planted):
+    groups = tuple(
+        "one" if family == "d" else group for family, group in zip(planted.families, planted.groups, strict=True)
+    )
+    row = row_of(weighed(replace(planted, groups=groups)), "c", "d")
+    assert (row["n_groups"], row["n_structures"]) == (1, 6)
+    assert row["energy_rmse_factor_se"] > 0
 
 
 def test_a_single_family_is_compared_with_nothing(make_design):
@@ -152,11 +170,11 @@ def test_a_single_family_is_compared_with_nothing(make_design):
     assert (found["remark"], found["bought"]) == (SINGLE_FAMILY, [])
 
 
-def test_others_of_one_group_give_no_verdict(make_design):
-    groups = tuple("g" if name == "strain" else f"t{s}" for s, name in enumerate(make_design().families))
-    found = verdicts(replace(make_design(), groups=groups))
-    assert found["thermal"]["outcome"] == UNKNOWN
-    assert found["strain"]["outcome"] != UNKNOWN
+def test_others_of_one_structure_give_no_verdict(make_design):
+    families = tuple("strain" if s else "thermal" for s in range(12))
+    found = verdicts(replace(make_design(), families=families))
+    assert found["strain"]["outcome"] == UNKNOWN
+    assert found["thermal"]["outcome"] != UNKNOWN
 
 
 def test_standard_errors_are_paired(planted):
