@@ -61,5 +61,6 @@ def get_engine(dft: Dft) -> Engine:
 
         return VaspEngine(dft)
     from pesforge.dft.gpaw_engine import GpawEngine
+    from pesforge.dft.isolation import OwnProcess
 
-    return GpawEngine()
+    return OwnProcess(GpawEngine(), module="gpaw")
