@@ -41,6 +41,7 @@ ENGINE_MODULES = {
     "gpaw": ("dft/gpaw_engine",),
     "espresso": ("dft/espresso_engine", "dft/program_engine", "dft/pseudopotentials"),
     "abinit": ("dft/abinit_engine", "dft/program_engine", "dft/pseudopotentials"),
+    "cp2k": ("dft/cp2k_engine", "dft/program_engine", "dft/pseudopotentials"),
     "vasp": ("dft/vasp_engine", "dft/program_engine", "dft/pseudopotentials"),
 }
 """Modules whose code decides the labels of each engine; labels of other code are never found again in a store."""
@@ -56,6 +57,10 @@ def get_engine(dft: Dft) -> Engine:
         from pesforge.dft.abinit_engine import AbinitEngine
 
         return AbinitEngine(dft)
+    if dft.engine == "cp2k":
+        from pesforge.dft.cp2k_engine import Cp2kEngine
+
+        return Cp2kEngine(dft)
     if dft.engine == "vasp":
         from pesforge.dft.vasp_engine import VaspEngine
 

@@ -164,7 +164,9 @@ def _calculate(atoms: Atoms, settings: ReferenceSettings, mesh: Mesh, engine: En
     except Exception as error:
         if no_room(error):
             place = tempfile.gettempdir()
-            raise StorageError(f"{place}: {engine.name} has no room for its files ({error}). Make room there.") from error
+            raise StorageError(
+                f"{place}: {engine.name} has no room for its files ({error}). Make room there."
+            ) from error
         raise LabelError(CRASH, f"{engine.name} stopped with {type(error).__name__}: {error}") from error
     numbers = [label.energy, *label.forces.ravel(), *(label.stress if atoms.pbc.all() else ())]
     if label.forces.shape != (len(atoms), 3) or not np.isfinite(numbers).all():
