@@ -117,6 +117,10 @@ class Label(Section):
     """How labels are computed."""
 
     batch_size: Count = Field(4, description="structures per job")
+    max_failed_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="share of labels that may fail; where more do, the study stops, since the rest is no fair sample",
+    )
 
 
 class Curate(Section):

@@ -87,7 +87,7 @@ def test_a_program_that_is_not_there_is_a_failure_of_its_own_kind(espresso):
 def test_the_last_words_of_a_silent_program_are_its_errors(espresso):
     words = (sys.executable, "-c", "raise SystemExit('libfoo.so: cannot open shared object file')")
     engine = get_engine(espresso.model_copy(update={"command": words}))
-    with pytest.raises(LabelError, match="exit status 1; its last words: libfoo.so: cannot open"):
+    with pytest.raises(LabelError, match=r"exit status 1; its last words: libfoo.so: cannot open"):
         engine.calculate(bulk("Si"), reference_settings(espresso, **SCAN), (1, 1, 1), 1)
 
 
