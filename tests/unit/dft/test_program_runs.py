@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from process_checks import alive, gone
 from pseudopotential_files import SCAN
 
 from pesforge.dft.abinit_engine import AbinitEngine
@@ -100,23 +101,6 @@ def test_a_program_that_crashes_leaves_its_last_words_and_no_folder(espresso, tm
         engine.calculate(bulk("Si"), reference_settings(espresso, **SCAN), (1, 1, 1), 1)
     assert caught.value.reason == CRASH
     assert list((tmp_path / "scratch").iterdir()) == []
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid: int) -> bool:
-    """Whether a process ends within 5 s."""
-    for _ in range(100):
-        if not alive(pid):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def pids(folder: Path, count: int) -> list[int]:
