@@ -33,8 +33,8 @@ from pesforge.fields import ID
 from pesforge.settings import Curate, Dft
 
 SETTINGS = ReferenceSettings("gpaw", "PBE", False, 0.0, 120.0, 0.9, 1e-4, 0.1)
-STEPS_TOO_FEW = 7
-"""Of about 10 that attempt 1 needs; attempt 2 may take twice as many."""
+STEPS_TOO_FEW = 5
+"""Attempt 1 needs 7 on aluminium, attempt 2 with its other mixing 8 and may take 10."""
 HELPERS = Path(__file__).parents[2] / "helpers"
 
 
@@ -83,7 +83,7 @@ def test_what_gpaw_cannot_do_is_tried_again_where_that_helps_and_counted(tmp_pat
     """Too few SCF steps at first: attempt 2 with its remedy brings the label; 0 Å and an unknown element never do."""
     engine = OwnProcess(GpawEngine(max_iterations=STEPS_TOO_FEW), module="gpaw")
     frames = [
-        silicon("cured"),
+        named(bulk("Al"), "cured"),
         silicon("touching", -np.array([1.0, 1.0, 1.0]) * 5.47 / 4),
         named(Atoms("Po", cell=[3.4] * 3, pbc=True), "polonium"),
     ]
