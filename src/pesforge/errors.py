@@ -27,3 +27,7 @@ class LabelError(PesforgeError):
 
 class DataError(PesforgeError):
     """Labels or descriptors are inconsistent, missing or not usable."""
+
+
+class StorageError(PesforgeError):
+    """A file cannot be written, because the disk is full for example; what was written before is kept."""

@@ -1,5 +1,6 @@
 """Reading and writing: every file appears whole or not at all."""
 
+import errno
 import json
 import math
 import os
@@ -13,7 +14,32 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from pesforge.errors import DataError
+from pesforge.errors import DataError, StorageError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""The system's words for a disk, a quota or a limit that leaves no room to write."""
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether an error says that there is no room left to write."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """A block that writes a file; where there is no room for it, the error names the file.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}). Make room and run again; what is finished is kept."
+        ) from error
 
 
 @contextmanager
@@ -22,22 +48,26 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The content is flushed to the disk before the rename, so that a crash leaves either the old file or the new one.
     The temporary file keeps the suffix of `path`, because writers choose their format by it.
+
+    Raises:
+        StorageError: the disk is full.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

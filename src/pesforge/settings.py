@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from pesforge.family_settings import Sample
 from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
+LEAST_GRID_CUTOFF_EV = 2000.0
+"""A grid of the density below this holds no pseudopotential of CP2K; its documentation begins at 280 Ry."""
 STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
 
 
@@ -19,21 +21,25 @@ def _ladder(values: tuple[float, ...], *, rising: bool) -> bool:
 class Dft(Section):
     """The reference method. Its numerical parameters are found by the stage `converge`."""
 
-    engine: Literal["gpaw", "espresso", "abinit", "vasp"] = Field(
+    engine: Literal["gpaw", "espresso", "abinit", "cp2k", "vasp"] = Field(
         "gpaw", description="code that computes the labels (vasp: input files tested only, never run)"
     )
     command: tuple[str, ...] = Field(
-        (), description="program of espresso or abinit with its leading arguments, or a path; empty: as installed"
+        (), description="program of another engine than gpaw with its leading arguments, or a path; empty: as installed"
     )
     pseudopotential_folder: Path | None = Field(
-        None, description="folder of pseudopotentials for espresso or abinit, relative to the study file"
+        None, description="folder of pseudopotentials, for gpaw none, relative to the study file"
     )
     pseudopotentials: dict[Element, str] = Field(
         default_factory=dict,
-        description="file of each element in that folder, as Si: Si.psp8; UPF for espresso, psp8 for abinit",
+        description="file of each element in that folder, as Si: Si.psp8; UPF for espresso, psp8 for abinit; for cp2k "
+        "file and name of the potential and of the basis set, as Si: GTH_POTENTIALS GTH-PBE-q4 BASIS_MOLOPT "
+        "DZVP-MOLOPT-SR-GTH",
     )
     functional: str = Field(
-        "PBE", description="exchange-correlation functional, in the engine's name; espresso, abinit: PBE, PBEsol, LDA"
+        "PBE",
+        description="exchange-correlation functional, in the engine's name; espresso, abinit: PBE, PBEsol, LDA; cp2k: "
+        "PBE, LDA, BLYP",
     )
     spin_polarized: bool = Field(False, description="collinear spin")
     initial_moment: NonNegative = Field(0.0, le=10, description="starting magnetic moment per atom in μ_B")
@@ -54,7 +60,7 @@ class Dft(Section):
     def _gpaw_alone(self) -> Self:
         if self.engine == "gpaw" and (self.command or self.pseudopotential_folder or self.pseudopotentials):
             raise ValueError(
-                "`command`, `pseudopotential_folder` and `pseudopotentials` belong to espresso and abinit; GPAW takes "
+                "`command`, `pseudopotential_folder` and `pseudopotentials` belong to other engines; GPAW takes "
                 "its PAW data sets from GPAW_SETUP_PATH"
             )
         return self
@@ -73,7 +79,9 @@ class Converge(Section):
 
     targets: ConvergenceTargets = Field(default_factory=ConvergenceTargets, description="targets")
     cutoff_ev: tuple[Positive, ...] = Field(
-        (200.0, 250.0, 300.0, 400.0, 500.0, 600.0), min_length=3, description="plane-wave cutoffs in eV, rising"
+        (200.0, 250.0, 300.0, 400.0, 500.0, 600.0),
+        min_length=3,
+        description="plane-wave cutoffs in eV, rising; cp2k: of the density grid, which needs 4000 to 10000",
     )
     k_spacing_per_ang: tuple[Positive, ...] = Field(
         (0.6, 0.4, 0.3, 0.24, 0.2, 0.17, 0.14),
@@ -109,6 +117,10 @@ class Label(Section):
     """How labels are computed."""
 
     batch_size: Count = Field(4, description="structures per job")
+    max_failed_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="share of labels that may fail; where more do, the study stops, since the rest is no fair sample",
+    )
 
 
 class Curate(Section):
@@ -239,6 +251,15 @@ class Study(Section):
     train: Train = Field(default_factory=Train, description="sweep")
     choose: Choose = Field(default_factory=Choose, description="choice")
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
+
+    @model_validator(mode="after")
+    def _cutoffs_of_the_engine(self) -> Self:
+        if self.dft.engine == "cp2k" and max(self.converge.cutoff_ev) < LEAST_GRID_CUTOFF_EV:
+            raise ValueError(
+                f"`converge.cutoff_ev` ends at {max(self.converge.cutoff_ev):g} eV; with cp2k it is the cutoff of the "
+                f"density grid, as [4000, 6000, 8000, 10000], and must reach {LEAST_GRID_CUTOFF_EV:g}"
+            )
+        return self
 
     @property
     def families(self) -> dict[str, int]:

@@ -49,6 +49,7 @@ EVIDENCE = [
         "converge",
         "sample",
         "label",
+        "repeats",
         "curate",
         "describe",
         "crossvalidate",

@@ -39,6 +39,7 @@ rule gather_labels:
     output:
         labels=f"{OUT}/label/labels.extxyz",
         evidence=f"{OUT}/evidence/label.json",
+        repeats=f"{OUT}/evidence/repeats.json",
     log:
         f"{OUT}/logs/gather_labels.log",
     benchmark:
@@ -48,6 +49,9 @@ rule gather_labels:
         "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
-        code=fingerprint("dft/labelling", "sampling"),
+        engine=STUDY.dft.engine,
+        max_failed_fraction=STUDY.label.max_failed_fraction,
+        journals=f"{OUT}/label/journal",
+        code=fingerprint("dft/labelling", "dft/repeats", "sampling"),
     script:
         "../scripts/gather_labels.py"

@@ -1,7 +1,8 @@
 """What a reference code must offer, and the list of those that are there."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
 
 from ase import Atoms
 
@@ -41,9 +42,27 @@ ENGINE_MODULES = {
     "gpaw": ("dft/gpaw_engine",),
     "espresso": ("dft/espresso_engine", "dft/program_engine", "dft/pseudopotentials"),
     "abinit": ("dft/abinit_engine", "dft/program_engine", "dft/pseudopotentials"),
+    "cp2k": ("dft/cp2k_engine", "dft/program_engine", "dft/pseudopotentials"),
     "vasp": ("dft/vasp_engine", "dft/program_engine", "dft/pseudopotentials"),
 }
 """Modules whose code decides the labels of each engine; labels of other code are never found again in a store."""
+
+
+def remedies(engine: str) -> list[str]:
+    """The remedies of an engine in words, that of attempt 1 first; they are its parameters.
+
+    Args:
+        engine: name in the settings.
+    """
+    module = import_module(f"pesforge.{ENGINE_MODULES[engine][0].replace('/', '.')}")
+    return [_words(remedy) for remedy in module.REMEDIES]
+
+
+def _words(parameters: Any) -> str:
+    """Parameters as one line: `name value, name value`."""
+    if isinstance(parameters, dict):
+        return ", ".join(f"{key} {_words(value)}" for key, value in parameters.items()) or "as by default"
+    return str(parameters)
 
 
 def get_engine(dft: Dft) -> Engine:
@@ -56,10 +75,15 @@ def get_engine(dft: Dft) -> Engine:
         from pesforge.dft.abinit_engine import AbinitEngine
 
         return AbinitEngine(dft)
+    if dft.engine == "cp2k":
+        from pesforge.dft.cp2k_engine import Cp2kEngine
+
+        return Cp2kEngine(dft)
     if dft.engine == "vasp":
         from pesforge.dft.vasp_engine import VaspEngine
 
         return VaspEngine(dft)
     from pesforge.dft.gpaw_engine import GpawEngine
+    from pesforge.dft.isolation import OwnProcess
 
-    return GpawEngine()
+    return OwnProcess(GpawEngine(), module="gpaw")

@@ -12,6 +12,7 @@ from pesforge.errors import LabelError
 SCF = "scf"
 TOO_CLOSE = "too_close"
 MISSING_SETUP = "missing_setup"
+MISSING_PROGRAM = "missing_program"
 TIMEOUT = "timeout"
 CRASH = "crash"
 NON_FINITE = "non_finite"
@@ -20,6 +21,7 @@ KINDS = {
     SCF: "the electronic structure did not become self-consistent",
     TOO_CLOSE: "atoms are too close to each other",
     MISSING_SETUP: "the engine has no atomic data set for an element",
+    MISSING_PROGRAM: "the engine's program is not there or cannot be run",
     TIMEOUT: "the calculation took longer than `dft.timeout_s`",
     CRASH: "the engine stopped with an error",
     NON_FINITE: "energy, forces or stress are not finite numbers",
@@ -33,7 +35,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Run a block that is interrupted after `seconds` of wall time.
 
     The limit is a Unix signal, which Python delivers only to the main thread and only between two of its own
-    instructions: outside the main thread there is no limit, and a single long call into compiled code ends first.
+    instructions. Engines compute in processes of their own, so that the main thread only waits and the limit holds
+    however long a call into compiled code takes. Outside the main thread there is no limit.
 
     Raises:
         LabelError: of kind `timeout`.

@@ -16,6 +16,7 @@ from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore, calculate_or_recall
 from pesforge.errors import DataError, LabelError
 from pesforge.fields import FAMILY, GROUP, ID, LABEL_KEY, SETTINGS_HASH
+from pesforge.io import writing
 
 LABEL_PREFIX = "label-"
 """Before the key of a label in files of structures, so that no reader takes it for a number."""
@@ -33,16 +34,27 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             _truncate_torn_line(path)
 
     def append(self, event: dict[str, Any]) -> None:
-        """Write one event through to the disk."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, sort_keys=True, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Write one event through to the disk, whole or not at all.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        line = json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        with writing(self.path), self.path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
 
     def events(self) -> list[dict[str, Any]]:
         """All events so far."""

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 
-from pesforge.dft.failures import CRASH, SCF
+from pesforge.dft.failures import CRASH, MISSING_PROGRAM, SCF
 from pesforge.dft.label import Label
 from pesforge.dft.pseudopotentials import (
     Pseudopotential,
@@ -29,11 +29,14 @@ from pesforge.dft.pseudopotentials import (
     pseudopotentials_of,
 )
 from pesforge.dft.settings import Mesh, ReferenceSettings
-from pesforge.errors import LabelError, SettingsError
+from pesforge.errors import LabelError
+from pesforge.io import writing
 from pesforge.settings import Dft
 
 PROPERTIES = ("energy", "forces", "stress")
 MESSAGE_LENGTH = 300
+LEAST_ROOM = 2**20
+"""Bytes that a folder must still take when a program failed in it; otherwise it failed for want of room."""
 LIBC = ctypes.CDLL(None)
 DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -69,7 +72,7 @@ def run_program(command: Sequence[str], folder: Path, output: Path, errors: Path
         errors: file for its error text.
 
     Raises:
-        SettingsError: there is no such program.
+        LabelError: of kind `missing_program`: there is no such program.
         subprocess.CalledProcessError: it ended with a failure.
     """
     environment = os.environ | {"TMPDIR": str(folder)}
@@ -83,10 +86,11 @@ def run_program(command: Sequence[str], folder: Path, output: Path, errors: Path
                 stdout=out,
                 stderr=err,
                 process_group=0,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
         except (FileNotFoundError, PermissionError) as error:
-            raise SettingsError(f"dft.command: {command[0]!r} cannot be run ({error.strerror}).") from error
+            message = f"`dft.command`: {command[0]!r} cannot be run ({error.strerror})."
+            raise LabelError(MISSING_PROGRAM, message) from error
         try:
             status = process.wait()
         except BaseException:
@@ -96,8 +100,8 @@ def run_program(command: Sequence[str], folder: Path, output: Path, errors: Path
         raise subprocess.CalledProcessError(status, list(command))
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process as soon as its parent is gone."""
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process as soon as its parent is gone; Linux alone can."""
     LIBC.prctl(DEATH_SIGNAL, signal.SIGKILL)
 
 
@@ -190,16 +194,13 @@ class ProgramEngine(ABC):
         # A killed MPI leaves a daemon that clears its own files for a moment; meeting it is no failure of the label.
         with TemporaryDirectory(prefix=f"pesforge-{self.name}-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            calculator = self.calculator(work, settings, mesh, attempt, potentials, folder)
-            calculator.write_inputfiles(work, PROPERTIES)
-            status = 0
             try:
-                calculator.template.execute(folder, calculator.profile)
-            except subprocess.CalledProcessError as error:
-                status = error.returncode
-            text = (folder / calculator.template.outputname).read_text(encoding="utf-8", errors="replace")
-            self._refuse(text, status, settings, attempt)
-            results = calculator.template.read_results(folder)
+                calculator = self.calculator(work, settings, mesh, attempt, potentials, folder)
+                results = self._results(calculator, work, settings, attempt, folder)
+            except Exception:
+                with writing(folder):
+                    (folder / "room").write_bytes(bytes(LEAST_ROOM))
+                raise
         return Label(
             energy=float(results["free_energy"]),
             forces=np.array(results["forces"], dtype=float),
@@ -208,20 +209,36 @@ class ProgramEngine(ABC):
             attempt=attempt,
         )
 
-    def _refuse(self, text: str, status: int, settings: ReferenceSettings, attempt: int) -> None:
-        """Raise the LabelError that a program's text or exit status asks for."""
+    def _results(
+        self, calculator: Any, work: Atoms, settings: ReferenceSettings, attempt: int, folder: Path
+    ) -> dict[str, Any]:
+        """What the program wrote, by ASE's names; LabelError where its text or its exit status tell of a failure."""
+        calculator.write_inputfiles(work, PROPERTIES)
+        status = 0
+        try:
+            calculator.template.execute(folder, calculator.profile)
+        except subprocess.CalledProcessError as error:
+            status = error.returncode
+        text = (folder / calculator.template.outputname).read_text(encoding="utf-8", errors="replace")
         found = self.failure(text)
-        if found is None and status:
+        if found is not None:
+            raise self._refusal(found, settings, attempt)
+        if status:
             how = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
-            raise LabelError(CRASH, f"{self.title} {how}; its last words: {_last_words(text)}")
-        if found is None:
-            return
+            errors = (folder / calculator.template.errorname).read_text(encoding="utf-8", errors="replace")
+            words = _last_words(text) or _last_words(errors) or "none"
+            raise LabelError(CRASH, f"{self.title} {how}; its last words: {words}")
+        results: dict[str, Any] = calculator.template.read_results(folder)
+        return results
+
+    def _refusal(self, found: Failure, settings: ReferenceSettings, attempt: int) -> LabelError:
+        """The error for what a program's text tells."""
         kind, message = found
         if kind == SCF:
             steps = self.max_iterations * attempt
             hint = "" if settings.smearing_ev else " The gap may have closed: set `dft.smearing_ev` to 0.05 or more."
-            raise LabelError(SCF, f"{self.title} did not converge within {steps} SCF steps (attempt {attempt}).{hint}")
-        raise LabelError(kind, f"{self.title} stopped: {' '.join(message.split())[:MESSAGE_LENGTH]}")
+            return LabelError(SCF, f"{self.title} did not converge within {steps} SCF steps (attempt {attempt}).{hint}")
+        return LabelError(kind, f"{self.title} stopped: {' '.join(message.split())[:MESSAGE_LENGTH]}")
 
     def estimate_seconds(self, atoms: Atoms, settings: ReferenceSettings, mesh: Mesh) -> float:
         """Rough time of one label without symmetry in s on one core, ± a factor of 2; electrons by the headers."""
@@ -236,6 +253,6 @@ class ProgramEngine(ABC):
 
 
 def _last_words(text: str) -> str:
-    """The last line with letters in it."""
+    """The last line with letters in it; empty if there is none."""
     lines = [line.strip() for line in text.splitlines() if any(character.isalpha() for character in line)]
-    return lines[-1][:MESSAGE_LENGTH] if lines else "none"
+    return lines[-1][:MESSAGE_LENGTH] if lines else ""

@@ -25,6 +25,9 @@ PSP8_FUNCTIONALS = {"PBE": (11, -101130), "PBEsol": (-116133,), "LDA": (7, -1012
 """ABINIT's numbers of functionals (`pspxc`), its own and those of libxc. LDA is that of Perdew and Wang."""
 POTCAR_FUNCTIONALS = {"PBE": ("PE",), "LDA": ("CA",)}
 """VASP's names of functionals (`LEXCH`). LDA is that of Perdew and Zunger."""
+GTH_FUNCTIONALS = {"PBE": ("PBE", "GGA"), "LDA": ("PADE", "LDA"), "BLYP": ("BLYP",)}
+"""CP2K's names of functionals in those of its potentials, as in GTH-PBE-q4. GGA stands for PBE there."""
+CP2K_WORDS = 4
 DIGEST_LENGTH = 16
 
 
@@ -103,24 +106,70 @@ def pseudopotential_digests(dft: Dft) -> dict[str, str]:
     Raises:
         DataError: a file cannot be read.
     """
-    return {element: file_digest(pseudopotential_path(dft, element)) for element in sorted(dft.pseudopotentials)}
+    return {element: pseudopotential_digest(dft, element) for element in sorted(dft.pseudopotentials)}
 
 
 def pseudopotential_path(dft: Dft, element: str) -> Path:
-    """File of an element that the settings name."""
-    return (dft.pseudopotential_folder or Path()) / dft.pseudopotentials[element]
+    """File of an element that the settings name; with CP2K the last part is words, see `cp2k_entries`."""
+    words = f"{element} {dft.pseudopotentials[element]}" if dft.engine == "cp2k" else dft.pseudopotentials[element]
+    return (dft.pseudopotential_folder or Path()) / words
 
 
-def file_digest(path: Path) -> str:
-    """First hexadecimal digits of the SHA-256 of a file.
+def pseudopotential_digest(dft: Dft, element: str) -> str:
+    """First hexadecimal digits of the SHA-256 of the file of an element, with CP2K of its two entries.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file or an entry cannot be read.
     """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGEST_LENGTH]
-    except OSError as error:
-        raise DataError(f"{path}: the pseudopotential cannot be read ({error.strerror}).") from error
+    path = pseudopotential_path(dft, element)
+    if dft.engine == "cp2k":
+        content = "".join(f"{name}\n{entry}\n" for name, entry in cp2k_entries(path).items()).encode()
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: the pseudopotential cannot be read ({error.strerror}).") from error
+    return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+
+
+def cp2k_entries(path: Path) -> dict[str, str]:
+    """The texts of a potential and of a basis set (`POTENTIAL`, `BASIS`) from CP2K's files of many entries.
+
+    Args:
+        path: folder, then as one part the element, file and name of the potential, file and name of the basis set.
+
+    Raises:
+        DataError: these are not five words, a file cannot be read, or has no such entry.
+    """
+    element, *words = path.name.split()
+    if len(words) != CP2K_WORDS:
+        raise DataError(
+            f"`pseudopotentials.{element}`: found {' '.join(words)!r}; CP2K needs four words, file and name of the "
+            "potential and of the basis set, as GTH_POTENTIALS GTH-PBE-q4 BASIS_MOLOPT DZVP-MOLOPT-SR-GTH."
+        )
+    places = {"POTENTIAL": words[:2], "BASIS": words[2:]}
+    return {kind: _entry(path.parent / file, element, name) for kind, (file, name) in places.items()}
+
+
+def _entry(path: Path, element: str, name: str) -> str:
+    """An entry of a CP2K file: from the line of its element and names to the next one's, without comments."""
+    lines = [line.split("#")[0].rstrip() for line in _text(path).splitlines()]
+    found: list[str] = []
+    names: set[str] = set()
+    for line in filter(str.strip, lines):
+        words = line.split()
+        if words[0] in chemical_symbols:
+            if found:
+                break
+            if words[0] == element:
+                names.update(words[1:])
+                found = [line] if name in words[1:] else []
+        elif found:
+            found.append(line)
+    if not found:
+        there = f" Its names for {element}: {', '.join(sorted(names))}." if names else ""
+        raise DataError(f"{path}: has no entry {element} {name}.{there}")
+    return "\n".join(found)
 
 
 def read_upf(path: Path) -> Pseudopotential:
@@ -183,6 +232,31 @@ def read_potcar(path: Path) -> Pseudopotential:
     return Pseudopotential(path, element, _known(functional, POTCAR_FUNCTIONALS), float(valence), norm_conserving=False)
 
 
+def read_gth(path: Path) -> Pseudopotential:
+    """What CP2K's entries of an element say: the functional by the potential's name, the electrons by its second line.
+
+    Args:
+        path: see `cp2k_entries`.
+
+    Raises:
+        DataError: an entry is not there or not readable, or the basis set was made for another number of electrons.
+    """
+    lines = cp2k_entries(path)["POTENTIAL"].splitlines()
+    element, _, name, _, basis = path.name.split()
+    try:
+        valence = sum(map(int, lines[1].split()))
+    except (IndexError, ValueError) as error:
+        raise DataError(
+            f"{path}: the potential is not readable; its second line must be numbers of electrons."
+        ) from error
+    made_for = re.search(r"-q(\d+)$", basis)
+    if made_for is not None and int(made_for.group(1)) != valence:
+        raise DataError(f"{path}: the basis set is for {made_for.group(1)} electrons, the potential has {valence}.")
+    words = name.split("-")[1:]
+    functional = next((known for known, names in GTH_FUNCTIONALS.items() if set(names) & set(words)), name)
+    return Pseudopotential(path, element, functional, float(valence), norm_conserving=True)
+
+
 def pseudopotential_problems(
     dft: Dft, elements: Sequence[str], read: Callable[[Path], Pseudopotential], *, source: str
 ) -> list[str]:
@@ -236,9 +310,11 @@ def pseudopotentials_of(
         if element not in wanted or element not in dft.pseudopotentials:
             raise LabelError(MISSING_SETUP, f"`dft.pseudopotentials` names no file for {element}.")
         path = pseudopotential_path(dft, element)
-        if not path.is_file():
-            raise LabelError(MISSING_SETUP, f"{path}, the pseudopotential of {element}, is not there.")
-        if file_digest(path) != wanted[element]:
+        try:
+            digest = pseudopotential_digest(dft, element)
+        except DataError as error:
+            raise LabelError(MISSING_SETUP, str(error)) from error
+        if digest != wanted[element]:
             raise DataError(
                 f"{path}: is not the pseudopotential of {element} with which the study converged; labels of both would "
                 "be mixed. Put the old file back, or run the stage `converge` again."

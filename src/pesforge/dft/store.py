@@ -1,6 +1,7 @@
 """The label store: a label once computed is never computed again."""
 
 import fcntl
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ from pesforge.dft.engines import Engine
 from pesforge.dft.failures import CRASH, NON_FINITE, REMEDIABLE, time_limit
 from pesforge.dft.label import Label
 from pesforge.dft.settings import Mesh, ReferenceSettings
-from pesforge.errors import DataError, LabelError, PesforgeError
-from pesforge.io import read_json, write_json
+from pesforge.errors import DataError, LabelError, PesforgeError, StorageError
+from pesforge.io import no_room, read_json, write_json, writing
 from pesforge.provenance import digest
 
 LOCK_FILE = "locks"
@@ -85,13 +86,19 @@ class LabelStore:
         The lock is one byte of one file, at a place that follows from the key. The system gives it up when its process
         ends in any way, so that a killed run leaves nothing behind.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / LOCK_FILE).open("a+b") as file:
+        with writing(self.root / LOCK_FILE):
+            self.root.mkdir(parents=True, exist_ok=True)
+            opened = (self.root / LOCK_FILE).open("a+b")
+        with opened as file:
             fcntl.lockf(file, fcntl.LOCK_EX, 1, int(key[:LOCK_DIGITS], 16))
             yield
 
     def put(self, key: str, label: Label, settings: ReferenceSettings, mesh: Mesh) -> None:
-        """Write a label; the file appears whole or not at all."""
+        """Write a label; the file appears whole or not at all.
+
+        Raises:
+            StorageError: the disk is full.
+        """
         record = {"label": label.to_dict(), "settings": settings.to_dict(), "mesh": list(mesh), "code": self.code}
         write_json(self.path(key), record)
 
@@ -119,11 +126,12 @@ def calculate_or_recall(
         max_attempts: attempts in all.
         timeout_s: longest time of one attempt in s.
         mesh: Γ-centred k-points.
-        on_event: called with a dict at `recalled`, `started`, `finished` and `failed`.
+        on_event: called with a dict at `recalled`, `started`, `finished` and `failed`, which says the seconds lost.
 
     Raises:
         LabelError: the last attempt failed, or no remedy exists.
         DataError: the store holds an unreadable file.
+        StorageError: there is no room for the label or for the files of the engine; a full disk fails no label.
     """
     tell = on_event or (lambda event: None)
     mesh = settings.mesh_of(atoms) if mesh is None else mesh
@@ -135,14 +143,14 @@ def calculate_or_recall(
             return found
         for attempt in range(1, max_attempts + 1):
             tell({"event": "started", "key": key, "attempt": attempt})
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 with time_limit(timeout_s):
                     label = _calculate(atoms, settings, mesh, engine, attempt)
             except LabelError as error:
-                failed = {"event": "failed", "key": key, "attempt": attempt}
-                lost = round(time.perf_counter() - begun, 3)
-                tell(failed | {"reason": error.reason, "message": str(error), "seconds": lost})
+                lost = round(time.perf_counter() - started, 3)
+                failed = {"event": "failed", "key": key, "attempt": attempt, "seconds": lost}
+                tell(failed | {"reason": error.reason, "message": str(error)})
                 if attempt == max_attempts or error.reason not in REMEDIABLE:
                     raise
             else:
@@ -159,6 +167,11 @@ def _calculate(atoms: Atoms, settings: ReferenceSettings, mesh: Mesh, engine: En
     except PesforgeError:
         raise
     except Exception as error:
+        if no_room(error):
+            place = tempfile.gettempdir()
+            raise StorageError(
+                f"{place}: {engine.name} has no room for its files ({error}). Make room there."
+            ) from error
         raise LabelError(CRASH, f"{engine.name} stopped with {type(error).__name__}: {error}") from error
     numbers = [label.energy, *label.forces.ravel(), *(label.stress if atoms.pbc.all() else ())]
     if label.forces.shape != (len(atoms), 3) or not np.isfinite(numbers).all():

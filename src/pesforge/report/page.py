@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, figures_ledger, text
+from pesforge.report import figures, figures_fit, figures_ledger, repeats, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -14,6 +14,7 @@ SECTIONS = (
     ("verdict", "Verdict"),
     ("convergence", "Convergence"),
     ("data", "Data"),
+    ("repeats", "Failed calculations"),
     ("crossvalidation", "Cross-validation"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
@@ -38,6 +39,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
+    if evidence["repeats"]["failed_at_first"]:
+        drawn["repeats"] = repeats.figure(evidence["repeats"])
     if sample["thermal"]:
         drawn["thermal"] = figures.thermal(sample, evidence["label"])
     if sample["strain"]:
@@ -130,8 +133,8 @@ def render(evidence: Row) -> str:
     """The report as one HTML page that needs no network; equal evidence gives equal bytes.
 
     Args:
-        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
-            `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in `pesforge.report.schema`.
+        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `describe`,
+            `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
@@ -144,6 +147,8 @@ def render(evidence: Row) -> str:
         .render(
             **evidence,
             **_tables(evidence),
+            **repeats.rows(evidence["repeats"]),
+            repeats_message=repeats.message(evidence["repeats"]),
             figures=draw(evidence),
             sections=SECTIONS,
             groups=_check_groups(checks),

@@ -76,6 +76,16 @@ SHAPE: dict[str, dict[str, Any]] = {
         "thermal_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
         "by_family": {},
     },
+    "repeats": {
+        **dict.fromkeys(("requested", "failed_at_first", "cured", "failed", "interrupted", "seconds_lost")),
+        "kinds": [dict.fromkeys(("kind", "meaning", "failed_at_first", "cured_by_attempt", "failed", "seconds_lost"))],
+        "remedies": [dict.fromkeys(("attempt", "remedy", "failed", "cured"))],
+        "labels": [
+            dict.fromkeys(
+                ("id", "family", "kind", "failed_attempts", "seconds_lost", "cured_by", "labelled", "message")
+            )
+        ],
+    },
     "curate": {
         "kept": ANY,
         "dropped": [dict.fromkeys(("id", "filter", "reason"))],

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from process_checks import alive, gone
 from pseudopotential_files import SCAN
 
 from pesforge.dft.abinit_engine import AbinitEngine
 from pesforge.dft.engines import get_engine
 from pesforge.dft.espresso_engine import EspressoEngine
-from pesforge.dft.failures import CRASH, MISSING_SETUP, SCF, TIMEOUT, TOO_CLOSE, time_limit
+from pesforge.dft.failures import CRASH, MISSING_PROGRAM, MISSING_SETUP, SCF, TIMEOUT, TOO_CLOSE, time_limit
 from pesforge.dft.program_engine import run_program
 from pesforge.dft.pseudopotentials import (
     reference_settings,
 )
-from pesforge.errors import LabelError, SettingsError
+from pesforge.errors import LabelError
 
 PERCENT = " " + 78 * "%"
 RECORDED = [
@@ -76,11 +77,19 @@ def test_structures_with_an_element_without_file(espresso, abinit):
         assert caught.value.reason == MISSING_SETUP
 
 
-def test_a_missing_program_stops_the_study_and_not_one_label(espresso):
+def test_a_program_that_is_not_there_is_a_failure_of_its_own_kind(espresso):
     dft = espresso.model_copy(update={"command": ("no-such-pw.x",)})
     settings = reference_settings(dft, **SCAN)
-    with pytest.raises(SettingsError, match=r"dft.command: 'no-such-pw.x' cannot be run"):
+    with pytest.raises(LabelError, match=r"`dft.command`: 'no-such-pw.x' cannot be run") as caught:
         get_engine(dft).calculate(bulk("Si"), settings, (1, 1, 1), 1)
+    assert caught.value.reason == MISSING_PROGRAM
+
+
+def test_the_last_words_of_a_silent_program_are_its_errors(espresso):
+    words = (sys.executable, "-c", "raise SystemExit('libfoo.so: cannot open shared object file')")
+    engine = get_engine(espresso.model_copy(update={"command": words}))
+    with pytest.raises(LabelError, match=r"exit status 1; its last words: libfoo.so: cannot open"):
+        engine.calculate(bulk("Si"), reference_settings(espresso, **SCAN), (1, 1, 1), 1)
 
 
 def test_a_program_that_crashes_leaves_its_last_words_and_no_folder(espresso, tmp_path, monkeypatch):
@@ -92,23 +101,6 @@ def test_a_program_that_crashes_leaves_its_last_words_and_no_folder(espresso, tm
         engine.calculate(bulk("Si"), reference_settings(espresso, **SCAN), (1, 1, 1), 1)
     assert caught.value.reason == CRASH
     assert list((tmp_path / "scratch").iterdir()) == []
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid: int) -> bool:
-    """Whether a process ends within 5 s."""
-    for _ in range(100):
-        if not alive(pid):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def pids(folder: Path, count: int) -> list[int]:

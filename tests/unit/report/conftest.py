@@ -106,6 +106,7 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
             "thermal_energy": energy,
             "by_family": {"thermal": 29, "strain": 12, "volume": 12},
         },
+        "repeats": repeats_evidence(),
         "curate": {
             "kept": 52,
             "dropped": [{"id": "strain-0003", "filter": "duplicates", "reason": "copy of strain-0001"}],
@@ -138,6 +139,52 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
             "n_structures": 52,
             "n_environments": 416,
         },
+    }
+
+
+def repeats_evidence() -> dict[str, Any]:
+    """One label that failed for good, one that the remedy of attempt 2 cured, one that came in a later run."""
+
+    def row(name: str, kind: str, cured_by: int | None, labelled: bool) -> dict[str, Any]:
+        return {
+            "id": name,
+            "family": "thermal",
+            "kind": kind,
+            "failed_attempts": 1,
+            "seconds_lost": 21.5,
+            "cured_by": cured_by,
+            "labelled": labelled,
+            "message": f"did not work: {kind}",
+        }
+
+    def count(kind: str, cured: dict[str, int], failed: int) -> dict[str, Any]:
+        first = sum(cured.values()) + failed
+        return {
+            "kind": kind,
+            "meaning": f"what {kind} means",
+            "failed_at_first": first,
+            "cured_by_attempt": cured,
+            "failed": failed,
+            "seconds_lost": 21.5 * first,
+        }
+
+    return {
+        "requested": 54,
+        "failed_at_first": 3,
+        "cured": 2,
+        "failed": 1,
+        "interrupted": 1,
+        "seconds_lost": 64.5,
+        "kinds": [count("scf", {"2": 1}, 1), count("timeout", {"1": 1}, 0), count("crash", {}, 0)],
+        "remedies": [
+            {"attempt": 1, "remedy": "mixer name msr1", "failed": 3, "cured": 1},
+            {"attempt": 2, "remedy": "mixer name pulay", "failed": 1, "cured": 1},
+        ],
+        "labels": [
+            row("thermal-0031", "scf", None, False),
+            row("thermal-0005", "scf", 2, True),
+            row("thermal-0011", "timeout", 1, True),
+        ],
     }
 
 
