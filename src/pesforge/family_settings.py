@@ -1,7 +1,7 @@
 """Types of the settings of all families of structures. How many structures a family has follows from them alone."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -218,6 +218,20 @@ class Compression(Family):
         return self
 
 
+class Phonon(Family):
+    """Correlated displacements of the harmonic phonons that the parent cell holds, from its force constants by DFT."""
+
+    temperatures_k: tuple[Positive, ...] = Field((300.0, 600.0, 1200.0), min_length=1, description="temperatures in K")
+    count: Count = Field(20, description="structures in all; shared out in proportion to T")
+    statistics: Literal["classical", "quantum"] = Field(
+        "classical", description="amplitudes: k_B T per vibration, or with zero-point motion"
+    )
+
+    def structures(self, elements: int) -> int:
+        """The count."""
+        return self.count
+
+
 class Sample(Section):
     """Families of structures; a family that is null is not sampled."""
 
@@ -232,6 +246,7 @@ class Sample(Section):
     phase: Phase | None = Field(None, description="competing crystals")
     dimer: Dimer | None = Field(None, description="free atoms and pairs")
     compression: Compression | None = Field(None, description="short distances in the solid")
+    phonon: Phonon | None = Field(None, description="displacements of phonons")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -20,6 +20,11 @@ def scanned_parameters(study):
     return names + (["smearing_ev"] if study.converge.smearing_ev else [])
 
 
+def phonon_statistics(study):
+    """Statistics of the family `phonon`; None where it is off."""
+    return study.sample.phonon and study.sample.phonon.statistics
+
+
 def opening(study):
     """What will be computed, for the line at the start."""
     families = ", ".join(

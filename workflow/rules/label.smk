@@ -48,6 +48,7 @@ rule gather_labels:
         "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
+        statistics=phonon_statistics(STUDY),
         code=fingerprint("dft/labelling", "sampling"),
     script:
         "../scripts/gather_labels.py"

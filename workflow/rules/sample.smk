@@ -64,6 +64,7 @@ rule gather_pool:
         "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
+        statistics=phonon_statistics(STUDY),
         code=fingerprint("sampling"),
     script:
         "../scripts/gather_pool.py"

@@ -7,13 +7,17 @@ from _adapter import run
 from pesforge.dft.labelling import check_one_settings
 from pesforge.fields import FAMILY
 from pesforge.io import read_frames, read_json, write_frames, write_json
-from pesforge.sampling.thermal import energy_evidence
+from pesforge.sampling import phonon, thermal
+from pesforge.sampling.measured import Measured
+from pesforge.structure import from_plain
 
 
 def work(job):
     frames = [frame for path in job.input.labels for frame in read_frames(path)]
     failures = [failure for path in job.input.failures for failure in read_json(path)]
     check_one_settings(frames)
+    measured = read_json(job.input.stiffness)
+    parent, energy = from_plain(job.params.parent), measured["parent_energy_ev"]
     write_frames(job.output.labels, frames)
     write_json(
         job.output.evidence,
@@ -22,7 +26,10 @@ def work(job):
             "labelled": len(frames),
             "failed": failures,
             "by_family": Counter(frame.info[FAMILY] for frame in frames),
-            "thermal_energy": energy_evidence(read_json(job.input.stiffness)["parent_energy_ev"], frames),
+            "thermal_energy": thermal.energy_evidence(energy, frames),
+            "phonon_energy": phonon.energy_evidence(
+                parent, energy, frames, Measured.of(measured), job.params.statistics
+            ),
         },
     )
     return f"{len(frames)} labels, {len(failures)} failed"

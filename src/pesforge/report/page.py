@@ -36,7 +36,7 @@ def draw(evidence: Row) -> dict[str, Markup]:
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
-    if sample["thermal"]:
+    if sample["thermal"] or sample["phonon"]:
         drawn["thermal"] = figures.thermal(sample, evidence["label"])
     if sample["strain"]:
         drawn["strain"] = figures.strain(sample)

@@ -58,6 +58,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "families": {},
         "thermal": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
         "strain": [dict.fromkeys(("id", "i1", "j2", "family"))],
+        "phonon": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
     },
     "label": {
         "requested": ANY,
@@ -65,6 +66,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "failed": [dict.fromkeys(("id", "reason", "message"))],
         "thermal_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
         "by_family": {},
+        "phonon_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
     },
     "curate": {
         "kept": ANY,

@@ -1,6 +1,6 @@
 """Strongly compressed cells with random displacements, down to a stated shortest distance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from ase import Atoms
@@ -11,6 +11,7 @@ from pesforge.pairs import find_pairs
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import halvings
 from pesforge.sampling.frames import make_cell_frame
+from pesforge.sampling.measured import Measured
 
 NAME = "compression"
 CELL_SHARE = (0.3, 0.9)
@@ -20,7 +21,7 @@ STEP = 0.02
 TOLERANCE_ANG = 1e-9
 
 
-def sample(parent: Atoms, settings: Compression, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Compression, measured: Measured, seed: int) -> list[Atoms]:
     """Cells whose shortest distance is a fraction f of that of the parent, f from its least value on evenly filling.
 
     The cell shrinks by f^x with x random in [0.3, 0.9]; Gaussian displacements of all atoms, in a random direction of
@@ -31,7 +32,7 @@ def sample(parent: Atoms, settings: Compression, stiffness: Mapping[str, float],
     Args:
         parent: parent crystal.
         settings: supercell, count, fractions.
-        stiffness: not used.
+        measured: not used.
         seed: seed of the study.
     """
     crystal = parent.repeat(settings.supercell)

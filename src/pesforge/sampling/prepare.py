@@ -13,6 +13,7 @@ from pesforge.family_settings import Compression, Dimer, Interstitial, Phase
 from pesforge.io import canonical_json
 from pesforge.pairs import find_pairs
 from pesforge.sampling.families import FAMILIES
+from pesforge.sampling.measured import Measured
 from pesforge.settings import Study
 from pesforge.structure import build_parent, to_plain
 
@@ -56,7 +57,7 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
 
 
 def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -> list[Atoms]:
-    """The structures of families as they are before k_eff is measured: displacements are not those of the study.
+    """The structures of families as they are before stiffness is measured: displacements are not those of the study.
 
     Args:
         families: settings that `prepare` made.
@@ -69,7 +70,7 @@ def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -
     frames = []
     for name, plain in families.items():
         model, sample = FAMILIES[name]
-        frames += sample(parent, model.model_validate(plain), dict.fromkeys(parent.symbols, 1.0), seed)
+        frames += sample(parent, model.model_validate(plain), Measured.assumed(parent), seed)
     return frames
 
 

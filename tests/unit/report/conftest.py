@@ -85,6 +85,14 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
         {"temperature_k": t, "rise_ev_per_atom": 1.28e-4 * t * f, "expected_ev_per_atom": 1.2926e-4 * t}
         for t, f in ((300.0, 1.01), (600.0, 0.98), (1200.0, 0.95))
     ]
+    phonon = [
+        {"temperature_k": t, "count": n, "msd_ang2": 4.1e-5 * t * f, "msd_expected_ang2": 4.1e-5 * t}
+        for t, n, f in ((300.0, 5, 1.09), (900.0, 15, 0.96))
+    ]
+    phonon_energy = [
+        {"temperature_k": t, "rise_ev_per_atom": 1.1e-4 * t * f, "expected_ev_per_atom": 1.131e-4 * t}
+        for t, f in ((300.0, 1.02), (900.0, 0.97))
+    ]
     strain = [
         {"id": f"{family}-{i}", "i1": float(i1), "j2": float(abs(j2) * scale), "family": family}
         for family, scale in (("strain", 1.0), ("volume", 0.0))
@@ -98,12 +106,14 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
             "families": families,
             "thermal": thermal,
             "strain": strain,
+            "phonon": phonon,
         },
         "label": {
             "requested": 54,
             "labelled": 53,
             "failed": [{"id": "thermal-0031", "reason": "scf", "message": "not converged after 333 steps"}],
             "thermal_energy": energy,
+            "phonon_energy": phonon_energy,
             "by_family": {"thermal": 29, "strain": 12, "volume": 12},
         },
         "curate": {
