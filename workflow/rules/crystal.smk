@@ -3,6 +3,7 @@ import math
 
 from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
+from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
 
@@ -34,6 +35,7 @@ def opening(study):
 
 
 PARENT = LOADED.parent
+CANDIDATES = plain(stated_range(STUDY.sample))
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 STORE = f"{OUT}/store"
@@ -55,6 +57,7 @@ EVIDENCE = [
         "sample",
         "label",
         "curate",
+        "coverage",
         "describe",
         "crossvalidate",
         "train",

@@ -79,6 +79,25 @@ SHAPE: dict[str, dict[str, Any]] = {
         },
         "coverage": {"before": {}, "after": {}},
     },
+    "coverage": {
+        **dict.fromkeys(("candidates", "refused", "min_distance_factor", "gaps")),
+        "percent": [
+            dict.fromkeys(
+                (
+                    "measure",
+                    "bins",
+                    "reached_percent",
+                    "without_gaps_percent",
+                    "sampled_percent",
+                    "curated_percent",
+                )
+            )
+        ],
+        "distances": [dict.fromkeys(("pair", "start_ang", "width_ang", "state"))],
+        "strains": OrNull(dict.fromkeys(("edges", "state"))),
+        "descriptors": dict.fromkeys(("edges", "explained_percent", "state")),
+        "empty": [dict.fromkeys(("measure", "where", "bins", "why"))],
+    },
     "describe": {
         **dict.fromkeys(("n_functions", "cutoff_ang", "max_degree", "l_max", "n_structures", "n_environments")),
         "by_order": {},

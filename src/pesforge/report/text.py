@@ -139,3 +139,13 @@ def worst_family_message(rows: Sequence[Row]) -> str:
 def dropped_message(curate: Row) -> str:
     """How many labels were kept and dropped."""
     return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"
+
+
+def distances_message(rows: Sequence[Row]) -> str:
+    """Which pair of species has its distances covered worst in the end."""
+    pairs = [row for row in rows if str(row["measure"]).startswith("distances")]
+    if not pairs:
+        return "No distances"
+    worst = min(pairs, key=lambda row: float(row["curated_percent"]))
+    name = str(worst["measure"]).removeprefix("distances ")
+    return f"Distances of {name} fill {number(worst['curated_percent'], 3)} % of their bins, the least of all pairs"

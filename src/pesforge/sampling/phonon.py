@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.units import _amu, _e, _hbar
 
 from pesforge.errors import DataError
-from pesforge.family_settings import Phonon
+from pesforge.family_settings import Phonon, Statistics
 from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import largest_remainder
@@ -71,7 +71,7 @@ def sample(parent: Atoms, settings: Phonon, measured: Measured, seed: int) -> li
     return frames
 
 
-def _random_displacements(parent: Atoms, force_constants: FloatArray, statistics: str) -> Any:
+def _random_displacements(parent: Atoms, force_constants: FloatArray, statistics: Statistics) -> Any:
     """phonopy's generator for the parent cell as a whole: its primitive cell is the parent, its only wave vector Γ.
 
     Symmetry inside of the parent is not used, so that folded wave vectors are modes like all others.
@@ -145,7 +145,7 @@ class Modes:
                 "supercell), or remove `sample.phonon`."
             )
 
-    def _mean_squares(self, temperature_k: float, statistics: str) -> tuple[FloatArray, FloatArray]:
+    def _mean_squares(self, temperature_k: float, statistics: Statistics) -> tuple[FloatArray, FloatArray]:
         """⟨Q²⟩ in Å² u of every vibration, and ω² ⟨Q²⟩ in eV, which is its mean energy."""
         values = self._eigen[0]
         values = values[values > (SOFTEST_THZ / THZ) ** 2]
@@ -155,7 +155,7 @@ class Modes:
             energies = quanta / 2 / np.tanh(quanta / (2 * BOLTZMANN_EV_PER_K * temperature_k))
         return energies / values, energies
 
-    def expected(self, temperature_k: float, statistics: str) -> Expected:
+    def expected(self, temperature_k: float, statistics: Statistics) -> Expected:
         """⟨u²⟩ and tr C² of the covariance C = M^(-1/2) E ⟨Q²⟩ Eᵀ M^(-1/2) of the displacements."""
         covariance = self.covariance(temperature_k, statistics)
         return Expected(
@@ -163,7 +163,7 @@ class Modes:
             trace_of_square_ang4=float((covariance**2).sum()),
         )
 
-    def covariance(self, temperature_k: float, statistics: str) -> FloatArray:
+    def covariance(self, temperature_k: float, statistics: Statistics) -> FloatArray:
         """⟨u uᵀ⟩ in Å², (3n, 3n).
 
         Args:
@@ -174,13 +174,13 @@ class Modes:
         scaled = self._eigen[1][:, -len(squares) :] / np.sqrt(np.repeat(self.parent.get_masses(), 3))[:, None]
         return np.asarray((scaled * squares) @ scaled.T)
 
-    def potential_energy_ev_per_atom(self, temperature_k: float, statistics: str) -> float:
+    def potential_energy_ev_per_atom(self, temperature_k: float, statistics: Statistics) -> float:
         """Mean potential energy per atom in eV: half of the mean energy of every vibration; (3/2) k_B T (n − 1)/n."""
         return float(self._mean_squares(temperature_k, statistics)[1].sum() / 2 / len(self.parent))
 
 
 def displacement_evidence(
-    parent: Atoms, frames: Sequence[Atoms], measured: Measured, statistics: Literal["classical", "quantum"]
+    parent: Atoms, frames: Sequence[Atoms], measured: Measured, statistics: Statistics
 ) -> list[dict[str, Any]]:
     """Observed ⟨u²⟩ in Å² against the covariance of the force constants, by temperature (`displacement_rows`).
 
@@ -199,7 +199,7 @@ def energy_evidence(
     parent_energy: float,
     frames: Sequence[Atoms],
     measured: Measured,
-    statistics: Literal["classical", "quantum"],
+    statistics: Statistics,
 ) -> list[dict[str, Any]]:
     """Mean rise of the energy per atom in eV against half of the mean harmonic energy, by temperature (`energy_rows`).
 

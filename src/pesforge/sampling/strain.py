@@ -37,7 +37,7 @@ def sample(parent: Atoms, settings: Strain, measured: Measured, seed: int) -> li
         even = (start + path * np.array([1 / PLASTIC, 1 / PLASTIC**2])) % 1
         rng = np.random.default_rng(derive_seed(seed, NAME, path))
         hydrostatic = settings.hydrostatic_max * (2 * even[0] - 1)
-        direction = hydrostatic * np.eye(3) + settings.deviatoric_max * even[1] * _random_deviator(rng)
+        direction = hydrostatic * np.eye(3) + settings.deviatoric_max * even[1] * random_deviator(rng)
         for number, amplitude in enumerate(settings.amplitudes):
             own = derive_seed(seed, NAME, path, number)
             rattle = None
@@ -58,7 +58,7 @@ def sample(parent: Atoms, settings: Strain, measured: Measured, seed: int) -> li
     return frames
 
 
-def _random_deviator(rng: np.random.Generator) -> NDArray[np.float64]:
+def random_deviator(rng: np.random.Generator) -> NDArray[np.float64]:
     """Symmetric traceless (3, 3) tensor of Frobenius norm 1, uniform among all of them."""
     noise = rng.normal(size=(3, 3))
     tensor = (noise + noise.T) / 2
