@@ -1,7 +1,7 @@
 """Types of the settings of all families of structures. How many structures a family has follows from them alone."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,8 @@ from pesforge.settings_types import Count, Fraction, NonNegative, Positive, Sect
 
 Miller = tuple[int, int, int]
 Copies = Annotated[int, Field(ge=0)]
+Statistics = Literal["classical", "quantum"]
+BinKind = Literal["distances", "strains", "descriptors"]
 
 
 class Family(Section, ABC):
@@ -218,6 +220,56 @@ class Compression(Family):
         return self
 
 
+class Phonon(Family):
+    """Correlated displacements of the harmonic phonons that the parent cell holds, from its force constants by DFT."""
+
+    temperatures_k: tuple[Positive, ...] = Field((300.0, 600.0, 1200.0), min_length=1, description="temperatures in K")
+    count: Count = Field(20, description="structures in all; shared out in proportion to T")
+    statistics: Statistics = Field(
+        "classical", description="amplitudes: k_B T per vibration, or with zero-point motion"
+    )
+
+    def structures(self, elements: int) -> int:
+        """The count."""
+        return self.count
+
+
+class Gaps(Family):
+    """Candidates that fill the bins of coverage which the other families leave empty; each is a group of its own."""
+
+    count: Count = Field(10, description="structures; a larger number keeps the first ones")
+    kinds: tuple[BinKind, ...] = Field(
+        ("distances", "strains", "descriptors"),
+        min_length=1,
+        description="bins to fill: pair distances, (I₁, √J₂) of the strain, principal components of mean descriptors",
+    )
+
+    def structures(self, elements: int) -> int:
+        """The count."""
+        return self.count
+
+
+class Candidates(Section):
+    """Cheap structures without labels that say what coverage could be, and that `gaps` chooses from.
+
+    In turn: strained and displaced, displaced, and compressed as in `compression`.
+    """
+
+    number: Count = Field(900, le=100_000, description="candidates")
+    hydrostatic_max: NonNegative | None = Field(
+        None, le=0.3, description="largest |tr ε / 3|, also of the bins; null: the largest of `strain` and `volume`"
+    )
+    deviatoric_max: NonNegative | None = Field(
+        None, le=0.3, description="largest Frobenius norm of dev ε, also of the bins; null: that of `strain`"
+    )
+    temperature_max_k: NonNegative | None = Field(
+        None, description="highest temperature of displacements in K; null: that of `thermal`, `phonon` and `strain`"
+    )
+    fraction_min: Fraction = Field(
+        0.7, description="least shortest distance, over the nearest-neighbour distance of the parent"
+    )
+
+
 class Sample(Section):
     """Families of structures; a family that is null is not sampled."""
 
@@ -232,6 +284,9 @@ class Sample(Section):
     phase: Phase | None = Field(None, description="competing crystals")
     dimer: Dimer | None = Field(None, description="free atoms and pairs")
     compression: Compression | None = Field(None, description="short distances in the solid")
+    phonon: Phonon | None = Field(None, description="displacements of phonons")
+    gaps: Gaps | None = Field(None, description="candidates that fill gaps of coverage")
+    candidates: Candidates = Field(default_factory=Candidates, description="candidates")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

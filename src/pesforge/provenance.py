@@ -21,6 +21,7 @@ REPORTED_PACKAGES = (
     "numpy",
     "pandas",
     "pesforge",
+    "phonopy",
     "pymatgen",
     "pytorch-lightning",
     "scipy",

@@ -12,6 +12,7 @@ sample:
   phase: {crystals: [{prototype: bcc, species: [SPECIES], lattice_constant_ang: 3.1}], volumes: 3}
   dimer: {distances: 4}
   compression: {count: 4, fraction_min: 0.75}
+  phonon: {temperatures_k: [300.0], count: 4}
 """
 COUNTS = {
     "thermal": 6,
@@ -23,6 +24,7 @@ COUNTS = {
     "interstitial": 3,
     "phase": 3,
     "compression": 4,
+    "phonon": 4,
 }
 """Structures of each family but `dimer`, whose number depends on the number of elements."""
 

@@ -83,7 +83,7 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
     assert np.isnan(design.y_stress[design.stress_rows(free)]).all()
     assert np.isfinite(np.delete(design.y_stress, design.stress_rows(free))).all()
     model = Crossvalidate(degree_reductions=(0,), alphas=(1e-4, 1e-2))
-    chosen, curated = audit(kept, design, Curate(), model=model, n_folds=3, seed=1, cutoff_ang=4.5, dropped=decisions)
+    chosen, curated = audit(kept, design, Curate(), model=model, n_folds=3, seed=1, dropped=decisions)
     found = crossvalidate(design.select(chosen), model, basis.subset_mask)
     rows = {row["family"]: row for row in found["by_family"]}
     assert set(rows) == set(families)

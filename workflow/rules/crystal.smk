@@ -3,6 +3,7 @@ import math
 
 from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
+from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
 
@@ -20,6 +21,11 @@ def scanned_parameters(study):
     return names + (["smearing_ev"] if study.converge.smearing_ev else [])
 
 
+def phonon_statistics(study):
+    """Statistics of the family `phonon`; None where it is off."""
+    return study.sample.phonon and study.sample.phonon.statistics
+
+
 def opening(study):
     """What will be computed, for the line at the start."""
     families = ", ".join(
@@ -29,6 +35,7 @@ def opening(study):
 
 
 PARENT = LOADED.parent
+CANDIDATES = plain(stated_range(STUDY.sample))
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 STORE = f"{OUT}/store"
@@ -51,6 +58,7 @@ EVIDENCE = [
         "label",
         "repeats",
         "curate",
+        "coverage",
         "describe",
         "crossvalidate",
         "train",

@@ -42,7 +42,6 @@ rule audit_dataset:
     params:
         curate=plain(STUDY.curate),
         crossvalidate=plain(STUDY.crossvalidate),
-        cutoff_ang=STUDY.describe.cutoff_ang,
         folds=STUDY.train.folds,
         parent=PARENT,
         displacement=STUDY.sample.stiffness_displacement_ang,
@@ -51,3 +50,23 @@ rule audit_dataset:
         code=fingerprint("curation", "folds", "potentials/linear"),
     script:
         "../scripts/audit_dataset.py"
+
+
+rule measure_coverage:
+    input:
+        cloud=rules.draw_candidates.output.cloud,
+        pool=rules.gather_pool.output.pool,
+        curated=rules.audit_dataset.output.frames,
+    output:
+        evidence=f"{OUT}/evidence/coverage.json",
+    log:
+        f"{OUT}/logs/measure_coverage.log",
+    benchmark:
+        f"{OUT}/benchmarks/curate/measure_coverage.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=fingerprint("coverage"),
+    script:
+        "../scripts/measure_coverage.py"

@@ -51,6 +51,7 @@ rule gather_labels:
         parent=PARENT,
         engine=STUDY.dft.engine,
         max_failed_fraction=STUDY.label.max_failed_fraction,
+        statistics=phonon_statistics(STUDY),
         journals=f"{OUT}/label/journal",
         code=fingerprint("dft/labelling", "dft/repeats", "sampling"),
     script:

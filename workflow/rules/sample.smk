@@ -48,6 +48,60 @@ rule sample_family:
         "../scripts/sample_family.py"
 
 
+rule draw_candidates:
+    input:
+        stiffness=rules.measure_stiffness.output.stiffness,
+    output:
+        cloud=f"{OUT}/sample/candidates.npz",
+    log:
+        f"{OUT}/logs/draw_candidates.log",
+    benchmark:
+        f"{OUT}/benchmarks/sample/draw_candidates.tsv"
+    priority: 90
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        parent=PARENT,
+        ranges=CANDIDATES,
+        cutoff_ang=STUDY.describe.cutoff_ang,
+        min_distance_factor=STUDY.curate.min_distance_factor,
+        seed=STUDY.seed,
+        code=fingerprint("coverage/bins", "coverage/cloud", "sampling"),
+    script:
+        "../scripts/draw_candidates.py"
+
+
+if STUDY.sample.gaps:
+
+    ruleorder: fill_gaps > sample_family
+
+    rule fill_gaps:
+        input:
+            cloud=rules.draw_candidates.output.cloud,
+            others=expand(
+                f"{OUT}/sample/{{family}}.extxyz",
+                family=[family for family in STUDY.families if family != "gaps"],
+            ),
+            stiffness=rules.measure_stiffness.output.stiffness,
+        output:
+            frames=f"{OUT}/sample/gaps.extxyz",
+        log:
+            f"{OUT}/logs/fill_gaps.log",
+        benchmark:
+            f"{OUT}/benchmarks/sample/fill_gaps.tsv"
+        priority: 90
+        conda:
+            "../../envs/pipeline.yaml"
+        params:
+            parent=PARENT,
+            gaps=plain(STUDY.sample.gaps),
+            ranges=CANDIDATES,
+            seed=STUDY.seed,
+            code=fingerprint("coverage/bins", "coverage/gaps", "sampling"),
+        script:
+            "../scripts/fill_gaps.py"
+
+
 rule gather_pool:
     input:
         families=expand(f"{OUT}/sample/{{family}}.extxyz", family=STUDY.families),
@@ -64,6 +118,7 @@ rule gather_pool:
         "../../envs/pipeline.yaml"
     params:
         parent=PARENT,
+        statistics=phonon_statistics(STUDY),
         code=fingerprint("sampling"),
     script:
         "../scripts/gather_pool.py"

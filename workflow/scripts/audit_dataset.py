@@ -24,7 +24,6 @@ def work(job):
         model=Crossvalidate.model_validate(job.params.crossvalidate),
         n_folds=job.params.folds,
         seed=derive_seed(job.params.seed, "folds"),
-        cutoff_ang=job.params.cutoff_ang,
         properties=curvature_of(
             AceBasis.from_dict(read_json(job.input.basis)),
             from_plain(job.params.parent),

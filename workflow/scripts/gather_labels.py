@@ -10,7 +10,9 @@ from pesforge.dft.labelling import check_one_settings, read_journals
 from pesforge.dft.repeats import check_failed_share, repeat_evidence
 from pesforge.fields import FAMILY
 from pesforge.io import read_frames, read_json, write_frames, write_json
-from pesforge.sampling.thermal import energy_evidence
+from pesforge.sampling import phonon, thermal
+from pesforge.sampling.measured import Measured
+from pesforge.structure import from_plain
 
 
 def work(job):
@@ -20,6 +22,8 @@ def work(job):
     check_one_settings(frames)
     events = read_journals(Path(job.params.journals))
     repeats = repeat_evidence(events, frames, failures, remedies(job.params.engine))
+    measured = read_json(job.input.stiffness)
+    parent, energy = from_plain(job.params.parent), measured["parent_energy_ev"]
     write_frames(job.output.labels, frames)
     write_json(
         job.output.evidence,
@@ -28,7 +32,10 @@ def work(job):
             "labelled": len(frames),
             "failed": failures,
             "by_family": Counter(frame.info[FAMILY] for frame in frames),
-            "thermal_energy": energy_evidence(read_json(job.input.stiffness)["parent_energy_ev"], frames),
+            "thermal_energy": thermal.energy_evidence(energy, frames),
+            "phonon_energy": phonon.energy_evidence(
+                parent, energy, frames, Measured.of(measured), job.params.statistics
+            ),
         },
     )
     write_json(job.output.repeats, repeats)

@@ -4,6 +4,7 @@ from _adapter import run
 
 from pesforge.io import read_json, write_frames
 from pesforge.sampling.families import FAMILIES
+from pesforge.sampling.measured import Measured
 from pesforge.structure import from_plain
 
 
@@ -12,7 +13,7 @@ def work(job):
     frames = sample(
         from_plain(job.params.parent),
         settings.model_validate(job.params.settings),
-        read_json(job.input.stiffness)["stiffness_ev_per_ang2"],
+        Measured.of(read_json(job.input.stiffness)),
         job.params.seed,
     )
     write_frames(job.output.frames, frames)

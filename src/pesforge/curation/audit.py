@@ -29,7 +29,6 @@ def audit(
     model: Crossvalidate,
     n_folds: int,
     seed: int,
-    cutoff_ang: float,
     alpha: float | None = None,
     dropped: Sequence[Decision] = (),
     properties: Callable[[LinearFit], Sequence[Property]] | None = None,
@@ -46,7 +45,6 @@ def audit(
         model: weights and prior of the linear model that judges influence.
         n_folds: folds of groups used in training.
         seed: seed of these folds.
-        cutoff_ang: cutoff of the descriptors in Å.
         alpha: prior precision of the linear model; None: by evidence.
         dropped: decisions of `filter_labels`, reported with the others.
         properties: properties of a fit that the comparison without the top labels shows, such as elastic constants.
@@ -63,15 +61,14 @@ def audit(
     kept = np.delete(distinct, [index for index, _ in removed])
     decisions = [*dropped, *copies, *(decision for _, decision in removed)]
     values = features(design)
-    limits = {"cutoff_ang": cutoff_ang, "min_distance_factor": settings.min_distance_factor}
     return kept, {
         "kept": len(kept),
         "dropped": [decision.to_dict() for decision in decisions],
         "leakage": fold_leakage(design.select(kept), n_folds, seed, settings.leakage_quantile),
         "influence": judged,
         "coverage": {
-            "before": coverage(frames, values, np.arange(len(frames)), **limits),
-            "after": coverage(frames, values, kept, **limits),
+            "before": coverage(values, np.arange(len(frames))),
+            "after": coverage(values, kept),
         },
     }
 

@@ -78,24 +78,30 @@ def _unit(unit: Any) -> str:
 
 
 def thermal(sample: Row, label: Row) -> str:
-    """Observed displacements and energy rise of thermal structures beside equipartition."""
+    """Observed displacements and energy rise of independent and correlated displacements beside harmonic theory."""
     with svg.drawing("thermal"):
         figure, axes = panels(2, 2.9)
-        columns = present(sample["thermal"], "temperature_k", "msd_ang2", "msd_expected_ang2")
+        keys = ("temperature_k", "msd_ang2", "msd_expected_ang2")
+        columns = [present(sample[family], *keys) for family in ("thermal", "phonon")]
         _against_theory(axes[0], columns, "mean square displacement (Å²)")
-        columns = present(label["thermal_energy"], "temperature_k", "rise_ev_per_atom", "expected_ev_per_atom")
+        keys = ("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom")
+        columns = [present(label[family], *keys) for family in ("thermal_energy", "phonon_energy")]
         _against_theory(axes[1], columns, "rise of the energy (eV/atom)")
         legend_below(figure, axes[0])
         return svg.to_svg(figure, "thermal", "Thermal displacements and energies against temperature")
 
 
-def _against_theory(panel: Axes, columns: list[list[Any]], label: str) -> None:
-    temperatures, observed, expected = columns
-    if temperatures:
-        panel.plot([0, *temperatures], [0, *expected], "--", color=svg.VERMILLION, label="equipartition, harmonic")
-        panel.plot(temperatures, observed, "o", color=svg.BLUE, label="found")
-        panel.set_xlim(0, 1.08 * max(temperatures))
-        panel.set_ylim(0, 1.15 * max([*observed, *expected]))
+def _against_theory(panel: Axes, families: list[list[list[Any]]], label: str) -> None:
+    """Points of what was found and lines of what is expected: independent displacements, then those of phonons."""
+    styles = (("independent", svg.BLUE, "o", "--"), ("phonons", svg.VERMILLION, "s", ":"))
+    for (temperatures, observed, expected), (name, color, marker, line) in zip(families, styles, strict=True):
+        if temperatures:
+            panel.plot(temperatures, expected, line, color=color, marker="_", markersize=14, label=f"{name}, expected")
+            panel.plot(temperatures, observed, marker, color=color, label=f"{name}, found")
+    drawn = [family for family in families if family[0]]
+    if drawn:
+        panel.set_xlim(0, 1.08 * max(max(temperatures) for temperatures, _, _ in drawn))
+        panel.set_ylim(0, 1.15 * max(max([*observed, *expected]) for _, observed, expected in drawn))
     panel.set_xlabel("temperature (K)")
     panel.set_ylabel(label)
 

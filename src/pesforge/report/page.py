@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, figures_ledger, repeats, text
+from pesforge.report import figures, figures_coverage, figures_fit, figures_ledger, repeats, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -41,10 +41,14 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
     if evidence["repeats"]["failed_at_first"]:
         drawn["repeats"] = repeats.figure(evidence["repeats"])
-    if sample["thermal"]:
+    if sample["thermal"] or sample["phonon"]:
         drawn["thermal"] = figures.thermal(sample, evidence["label"])
     if sample["strain"]:
         drawn["strain"] = figures.strain(sample)
+    if evidence["coverage"]["distances"]:
+        drawn["coverage-distances"] = figures_coverage.distances(evidence["coverage"])
+    if evidence["coverage"]["descriptors"]["state"]:
+        drawn["coverage-planes"] = figures_coverage.planes(evidence["coverage"])
     if validate["by_force"]:
         drawn["by-force"] = figures.errors_by_force(validate["by_force"])
     if validate["eos"]:
@@ -64,7 +68,7 @@ def _tables(evidence: Row) -> dict[str, Any]:
             {"family": name, "sampled": count, "labelled": label["by_family"].get(name)}
             for name, count in sample["families"].items()
         ],
-        "coverage": [
+        "diversity": [
             {"measure": text.quantity(key), "before": before.get(key), "after": after.get(key)}
             for key in sorted({*before, *after})
         ],
@@ -133,8 +137,9 @@ def render(evidence: Row) -> str:
     """The report as one HTML page that needs no network; equal evidence gives equal bytes.
 
     Args:
-        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `describe`,
-            `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in `pesforge.report.schema`.
+        evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
+            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in
+            `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
@@ -153,6 +158,7 @@ def render(evidence: Row) -> str:
             sections=SECTIONS,
             groups=_check_groups(checks),
             headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
+            distances_message=text.distances_message(evidence["coverage"]["percent"]),
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),

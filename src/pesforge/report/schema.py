@@ -68,6 +68,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "families": {},
         "thermal": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
         "strain": [dict.fromkeys(("id", "i1", "j2", "family"))],
+        "phonon": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
     },
     "label": {
         "requested": ANY,
@@ -75,6 +76,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "failed": [dict.fromkeys(("id", "reason", "message"))],
         "thermal_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
         "by_family": {},
+        "phonon_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
     },
     "repeats": {
         **dict.fromkeys(("requested", "failed_at_first", "cured", "failed", "interrupted", "seconds_lost")),
@@ -96,6 +98,25 @@ SHAPE: dict[str, dict[str, Any]] = {
             "refit": [dict.fromkeys(("quantity", "unit", "all_labels", "without_top"))],
         },
         "coverage": {"before": {}, "after": {}},
+    },
+    "coverage": {
+        **dict.fromkeys(("candidates", "refused", "min_distance_factor", "gaps")),
+        "percent": [
+            dict.fromkeys(
+                (
+                    "measure",
+                    "bins",
+                    "reached_percent",
+                    "without_gaps_percent",
+                    "sampled_percent",
+                    "curated_percent",
+                )
+            )
+        ],
+        "distances": [dict.fromkeys(("pair", "start_ang", "width_ang", "state"))],
+        "strains": OrNull(dict.fromkeys(("edges", "state"))),
+        "descriptors": dict.fromkeys(("edges", "explained_percent", "state")),
+        "empty": [dict.fromkeys(("measure", "where", "bins", "why"))],
     },
     "describe": {
         **dict.fromkeys(("n_functions", "cutoff_ang", "max_degree", "l_max", "n_structures", "n_environments")),

@@ -159,3 +159,13 @@ def ledger_message(ledger: Row) -> str:
     parts = [words.format(", ".join(families[outcome])) for outcome, words in OUTCOMES.items() if families[outcome]]
     message = "; ".join(parts) or "no family was left out"
     return message[0].upper() + message[1:]
+
+
+def distances_message(rows: Sequence[Row]) -> str:
+    """Which pair of species has its distances covered worst in the end."""
+    pairs = [row for row in rows if str(row["measure"]).startswith("distances")]
+    if not pairs:
+        return "No distances"
+    worst = min(pairs, key=lambda row: float(row["curated_percent"]))
+    name = str(worst["measure"]).removeprefix("distances ")
+    return f"Distances of {name} fill {number(worst['curated_percent'], 3)} % of their bins, the least of all pairs"

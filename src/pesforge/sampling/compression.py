@@ -1,9 +1,10 @@
 """Strongly compressed cells with random displacements, down to a stated shortest distance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from pesforge.family_settings import Compression
@@ -11,6 +12,7 @@ from pesforge.pairs import find_pairs
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import halvings
 from pesforge.sampling.frames import make_cell_frame
+from pesforge.sampling.measured import Measured
 
 NAME = "compression"
 CELL_SHARE = (0.3, 0.9)
@@ -20,7 +22,7 @@ STEP = 0.02
 TOLERANCE_ANG = 1e-9
 
 
-def sample(parent: Atoms, settings: Compression, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Compression, measured: Measured, seed: int) -> list[Atoms]:
     """Cells whose shortest distance is a fraction f of that of the parent, f from its least value on evenly filling.
 
     The cell shrinks by f^x with x random in [0.3, 0.9]; Gaussian displacements of all atoms, in a random direction of
@@ -31,7 +33,7 @@ def sample(parent: Atoms, settings: Compression, stiffness: Mapping[str, float],
     Args:
         parent: parent crystal.
         settings: supercell, count, fractions.
-        stiffness: not used.
+        measured: not used.
         seed: seed of the study.
     """
     crystal = parent.repeat(settings.supercell)
@@ -42,18 +44,31 @@ def sample(parent: Atoms, settings: Compression, stiffness: Mapping[str, float],
         own = derive_seed(seed, NAME, number)
         rng = np.random.default_rng(own)
         fraction = settings.fraction_min + share * span
-        shrunk = crystal.copy()
-        part = rng.uniform(*CELL_SHARE) if len(crystal) > 1 else 1.0
-        shrunk.set_cell(crystal.cell.array * fraction**part, scale_atoms=True)
-        way = rng.normal(size=(len(crystal), 3))
-        size = 0.0 if len(crystal) == 1 else _size(shrunk, way, fraction * nearest, nearest)
+        shrunk, shifts = compressed(crystal, fraction, nearest, rng)
         name = f"{NAME}-{number:04d}"
         frames.append(
-            make_cell_frame(
-                shrunk, origin=parent, name=name, family=NAME, group=name, seed=own, displacements=size * way
-            )
+            make_cell_frame(shrunk, origin=parent, name=name, family=NAME, group=name, seed=own, displacements=shifts)
         )
     return frames
+
+
+def compressed(
+    crystal: Atoms, fraction: float, nearest_ang: float, rng: np.random.Generator
+) -> tuple[Atoms, NDArray[np.float64]]:
+    """The shrunk cell, and displacements in Å, (n, 3), after which the shortest distance is a fraction of what it was.
+
+    Args:
+        crystal: perfect cell.
+        fraction: of its shortest distance, below 1.
+        nearest_ang: its shortest distance in Å.
+        rng: draws the share of the cell and the direction of the displacements.
+    """
+    shrunk = crystal.copy()
+    part = rng.uniform(*CELL_SHARE) if len(crystal) > 1 else 1.0
+    shrunk.set_cell(crystal.cell.array * fraction**part, scale_atoms=True)
+    way = rng.normal(size=(len(crystal), 3))
+    size = 0.0 if len(crystal) == 1 else _size(shrunk, way, fraction * nearest_ang, nearest_ang)
+    return shrunk, size * way
 
 
 def nearest_distance(atoms: Atoms, reach_ang: float) -> float:

@@ -1,6 +1,5 @@
 """Free atoms, and pairs of atoms at several distances."""
 
-from collections.abc import Mapping
 from itertools import combinations_with_replacement
 
 from ase import Atoms
@@ -10,6 +9,7 @@ from pesforge.errors import DataError
 from pesforge.family_settings import Dimer
 from pesforge.sampling.counts import halvings
 from pesforge.sampling.frames import make_cell_frame
+from pesforge.sampling.measured import Measured
 from pesforge.settings_types import Positive
 
 NAME = "dimer"
@@ -21,7 +21,7 @@ class DimerCurve(Dimer):
     longest_ang: Positive
 
 
-def sample(parent: Atoms, settings: DimerCurve, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: DimerCurve, measured: Measured, seed: int) -> list[Atoms]:
     """One atom of every element, and all pairs of elements at several distances, in cubic boxes of one size.
 
     Distances are s (l/s)^x with x = 0, 1/2, 1/4, … below 1, s and l being the shortest and longest: short ones, where
@@ -32,7 +32,7 @@ def sample(parent: Atoms, settings: DimerCurve, stiffness: Mapping[str, float], 
     Args:
         parent: crystal that names the elements.
         settings: number of distances, range, box.
-        stiffness: not used.
+        measured: not used.
         seed: written into the structures.
 
     Raises:

@@ -1,6 +1,6 @@
 """All families of structures: the type of their settings and their sampler, one signature for all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ase import Atoms
@@ -8,6 +8,7 @@ from ase import Atoms
 from pesforge.family_settings import (
     Compression,
     Interstitial,
+    Phonon,
     StackingFault,
     Strain,
     Surface,
@@ -20,6 +21,7 @@ from pesforge.sampling import (
     dimer,
     interstitial,
     phase,
+    phonon,
     stacking_fault,
     strain,
     surface,
@@ -27,9 +29,10 @@ from pesforge.sampling import (
     vacancy,
     volume,
 )
+from pesforge.sampling.measured import Measured
 from pesforge.settings_types import Section
 
-Sampler = Callable[[Atoms, Any, Mapping[str, float], int], list[Atoms]]
+Sampler = Callable[[Atoms, Any, Measured, int], list[Atoms]]
 FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     thermal.NAME: (Thermal, thermal.sample),
     strain.NAME: (Strain, strain.sample),
@@ -41,4 +44,5 @@ FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     phase.NAME: (phase.PhaseCells, phase.sample),
     dimer.NAME: (dimer.DimerCurve, dimer.sample),
     compression.NAME: (Compression, compression.sample),
+    phonon.NAME: (Phonon, phonon.sample),
 }

@@ -1,7 +1,5 @@
 """Supercells with one atom more, in the voids of the crystal."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import spglib
 from ase import Atoms
@@ -13,6 +11,7 @@ from pesforge.family_settings import Interstitial
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import FloatArray, make_cell_frame, thermal_displacements
 from pesforge.sampling.lattice_planes import SYMPREC_ANG, standard_cell
+from pesforge.sampling.measured import Measured
 
 NAME = "interstitial"
 SAME_ANG = 0.05
@@ -20,7 +19,7 @@ SAME_ANG = 0.05
 DIGITS = 6
 
 
-def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Interstitial, measured: Measured, seed: int) -> list[Atoms]:
     """Unrelaxed interstitials of every element in every distinct void, in turn; one group per void and element.
 
     The first structure of a kind is the perfect supercell with the atom, all others have thermal displacements.
@@ -28,7 +27,7 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
     Args:
         parent: parent crystal.
         settings: supercell, count, smallest void, temperature.
-        stiffness: k_eff of every species in eV/Å².
+        measured: k_eff of every species.
         seed: seed of the study.
 
     Raises:
@@ -59,7 +58,7 @@ def sample(parent: Atoms, settings: Interstitial, stiffness: Mapping[str, float]
                 family=NAME,
                 group=f"{NAME}-{kind:02d}-{symbol}",
                 seed=own,
-                displacements=thermal_displacements(cell, stiffness, temperature, own),
+                displacements=thermal_displacements(cell, measured.stiffness, temperature, own),
                 temperature_k=temperature,
             )
         )

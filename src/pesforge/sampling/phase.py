@@ -1,6 +1,5 @@
 """Competing crystals at several volumes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from ase import Atoms
 from pesforge.family_settings import Phase
 from pesforge.sampling.counts import symmetric_halvings
 from pesforge.sampling.frames import make_frame
+from pesforge.sampling.measured import Measured
 from pesforge.structure import from_plain
 
 NAME = "phase"
@@ -20,7 +20,7 @@ class PhaseCells(Phase):
     cells: tuple[dict[str, Any], ...]
 
 
-def sample(parent: Atoms, settings: PhaseCells, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: PhaseCells, measured: Measured, seed: int) -> list[Atoms]:
     """Every crystal at hydrostatic strains 0, ±max, ±max/2, …; one group per crystal.
 
     Nothing here is random and the parent has no part in it: they belong to the signature that all families share.
@@ -28,7 +28,7 @@ def sample(parent: Atoms, settings: PhaseCells, stiffness: Mapping[str, float], 
     Args:
         parent: not used.
         settings: crystals, number of volumes and largest linear strain.
-        stiffness: not used.
+        measured: not used.
         seed: written into the structures.
     """
     frames = []

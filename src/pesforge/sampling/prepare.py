@@ -9,10 +9,12 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from pesforge.errors import PesforgeError
-from pesforge.family_settings import Compression, Dimer, Interstitial, Phase
+from pesforge.family_settings import Compression, Dimer, Gaps, Interstitial, Phase
 from pesforge.io import canonical_json
 from pesforge.pairs import find_pairs
+from pesforge.sampling import candidates
 from pesforge.sampling.families import FAMILIES
+from pesforge.sampling.measured import Measured
 from pesforge.settings import Study
 from pesforge.structure import build_parent, to_plain
 
@@ -49,6 +51,10 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
         elif isinstance(section, Compression):
             factor = section.fraction_min * _nearest_factor(parent)
             complaints += _below_the_filter("compression", "fraction_min", factor, study)
+        elif isinstance(section, Gaps):
+            ranges = candidates.stated_range(study.sample)
+            plain["candidates"] = ranges.model_dump(mode="json")
+            complaints += _gaps(section, ranges)
         found[name] = plain
         if name in TRIED:
             complaints += _try(name, plain, study, parent)
@@ -56,7 +62,7 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
 
 
 def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -> list[Atoms]:
-    """The structures of families as they are before k_eff is measured: displacements are not those of the study.
+    """The structures of families as they are before stiffness is measured: displacements are not those of the study.
 
     Args:
         families: settings that `prepare` made.
@@ -67,10 +73,25 @@ def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -
         DataError: the parent has no such structures.
     """
     frames = []
+    measured = Measured.assumed(parent)
     for name, plain in families.items():
-        model, sample = FAMILIES[name]
-        frames += sample(parent, model.model_validate(plain), dict.fromkeys(parent.symbols, 1.0), seed)
+        if name == candidates.NAME:
+            ranges = candidates.CandidateRange.model_validate(plain["candidates"])
+            frames += [candidates.candidate(parent, ranges, measured, seed, n) for n in range(plain["count"])]
+        else:
+            model, sample = FAMILIES[name]
+            frames += sample(parent, model.model_validate(plain), measured, seed)
     return frames
+
+
+def _gaps(section: Gaps, ranges: candidates.CandidateRange) -> Iterator[Complaint]:
+    """What the family `gaps` asks for and no candidate can give."""
+    if section.count > ranges.number:
+        text = f"is {section.count}, but there are {ranges.number} candidates; raise `sample.candidates.number`."
+        yield ("sample", "gaps", "count"), text
+    if "strains" in section.kinds and not (ranges.hydrostatic_max or ranges.deviatoric_max):
+        text = "holds strains, but no family is strained; state a range in `sample.candidates`, or leave it out."
+        yield ("sample", "gaps", "kinds"), text
 
 
 def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Complaint]) -> Iterator[dict[str, Any]]:

@@ -1,28 +1,27 @@
 """Generalised stacking faults: two halves of the crystal slid along each other."""
 
-from collections.abc import Mapping
-
 from ase import Atoms
 
 from pesforge.family_settings import StackingFault
 from pesforge.sampling.frames import make_cell_frame
 from pesforge.sampling.lattice_planes import block, hkl_name, plane_cell, repeat_vector, sheared
+from pesforge.sampling.measured import Measured
 
 NAME = "stacking_fault"
 
 
-def sample(parent: Atoms, settings: StackingFault, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: StackingFault, measured: Measured, seed: int) -> list[Atoms]:
     """Blocks of crystal with one fault each, at even shifts along every line; one group per line.
 
     The third cell vector is tilted by the shift while the atoms stay: the fault lies between the upper face of the
     block and its image, no vacuum is needed, and shift 0 is the perfect crystal. Nothing is relaxed, not even the gap.
     The mesh of k-points is that of the block without shift, so that the energy along a line has no jumps. Nothing here
-    is random: `stiffness` and `seed` are part of the signature that all families share.
+    is random: `measured` and `seed` are part of the signature that all families share.
 
     Args:
         parent: parent crystal.
         settings: lines, points and thickness.
-        stiffness: not used.
+        measured: not used.
         seed: written into the structures.
 
     Raises:

@@ -1,6 +1,6 @@
 """Strained cells: hydrostatic and deviatoric parts sampled separately."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ from pesforge.family_settings import Strain
 from pesforge.fields import FAMILY, ID, STRAIN
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import make_frame, thermal_displacements
+from pesforge.sampling.measured import Measured
 
 NAME = "strain"
 PLASTIC = 1.324717957244746
 """Root of x³ = x + 1: multiples of its inverse powers, taken modulo 1, fill the unit square evenly (Roberts' R₂)."""
 
 
-def sample(parent: Atoms, settings: Strain, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Strain, measured: Measured, seed: int) -> list[Atoms]:
     """Strained structures; all amplitudes of one direction share a group.
 
     A direction is h I + D with h in ±`hydrostatic_max` and D traceless of Frobenius norm up to `deviatoric_max` and of
@@ -27,7 +28,7 @@ def sample(parent: Atoms, settings: Strain, stiffness: Mapping[str, float], seed
     Args:
         parent: parent crystal.
         settings: ranges, number of paths, amplitudes.
-        stiffness: k_eff of every species in eV/Å², for the added displacements.
+        measured: k_eff of every species, for the added displacements.
         seed: seed of the study.
     """
     start = np.random.default_rng(derive_seed(seed, NAME)).random(2)
@@ -36,12 +37,12 @@ def sample(parent: Atoms, settings: Strain, stiffness: Mapping[str, float], seed
         even = (start + path * np.array([1 / PLASTIC, 1 / PLASTIC**2])) % 1
         rng = np.random.default_rng(derive_seed(seed, NAME, path))
         hydrostatic = settings.hydrostatic_max * (2 * even[0] - 1)
-        direction = hydrostatic * np.eye(3) + settings.deviatoric_max * even[1] * _random_deviator(rng)
+        direction = hydrostatic * np.eye(3) + settings.deviatoric_max * even[1] * random_deviator(rng)
         for number, amplitude in enumerate(settings.amplitudes):
             own = derive_seed(seed, NAME, path, number)
             rattle = None
             if settings.rattle_temperature_k > 0:
-                rattle = thermal_displacements(parent, stiffness, settings.rattle_temperature_k, own)
+                rattle = thermal_displacements(parent, measured.stiffness, settings.rattle_temperature_k, own)
             frames.append(
                 make_frame(
                     parent,
@@ -57,7 +58,7 @@ def sample(parent: Atoms, settings: Strain, stiffness: Mapping[str, float], seed
     return frames
 
 
-def _random_deviator(rng: np.random.Generator) -> NDArray[np.float64]:
+def random_deviator(rng: np.random.Generator) -> NDArray[np.float64]:
     """Symmetric traceless (3, 3) tensor of Frobenius norm 1, uniform among all of them."""
     noise = rng.normal(size=(3, 3))
     tensor = (noise + noise.T) / 2

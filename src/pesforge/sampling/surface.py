@@ -1,7 +1,5 @@
 """Slabs with free surfaces."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from ase import Atoms
 
@@ -10,13 +8,14 @@ from pesforge.family_settings import Plane, Surface
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import make_cell_frame, thermal_displacements
 from pesforge.sampling.lattice_planes import PlaneCell, hkl_name, plane_cell, slab
+from pesforge.sampling.measured import Measured
 
 NAME = "surface"
 ENDLESS_ANG = 1e4
 """Length across the vacuum of the cell that decides the mesh: no spacing of k-points asks for a second one there."""
 
 
-def sample(parent: Atoms, settings: Surface, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Surface, measured: Measured, seed: int) -> list[Atoms]:
     """Slabs of every cut of every plane, each perfect and with displacements; one group per plane and cut.
 
     Slabs are periodic in all three directions, whole planes of primitive cells thick and not relaxed. In the plane the
@@ -25,7 +24,7 @@ def sample(parent: Atoms, settings: Surface, stiffness: Mapping[str, float], see
     Args:
         parent: parent crystal.
         settings: planes, thickness, vacuum, displaced copies.
-        stiffness: k_eff of every species in eV/Å², for the displacements.
+        measured: k_eff of every species, for the displacements.
         seed: seed of the study.
 
     Raises:
@@ -49,7 +48,7 @@ def sample(parent: Atoms, settings: Surface, stiffness: Mapping[str, float], see
                         family=NAME,
                         group=group,
                         seed=own,
-                        displacements=thermal_displacements(perfect, stiffness, temperature, own),
+                        displacements=thermal_displacements(perfect, measured.stiffness, temperature, own),
                         temperature_k=temperature,
                         reference_cell=np.array([*perfect.cell.array[:2], [0.0, 0.0, ENDLESS_ANG]]),
                     )

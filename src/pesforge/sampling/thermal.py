@@ -7,15 +7,17 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.family_settings import Thermal
-from pesforge.fields import BOLTZMANN_EV_PER_K, FAMILY, TEMPERATURE_K
+from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import largest_remainder
-from pesforge.sampling.frames import displacements_of, make_frame, thermal_displacements
+from pesforge.sampling.frames import make_frame, thermal_displacements
+from pesforge.sampling.gaussian_evidence import Expected, displacement_rows, energy_rows
+from pesforge.sampling.measured import Measured
 
 NAME = "thermal"
 
 
-def sample(parent: Atoms, settings: Thermal, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Thermal, measured: Measured, seed: int) -> list[Atoms]:
     """Structures with independent Gaussian displacements; each draw is a group of its own.
 
     The number at each temperature goes with T: displacements grow as √T, and hot structures cover more of space. A
@@ -24,7 +26,7 @@ def sample(parent: Atoms, settings: Thermal, stiffness: Mapping[str, float], see
     Args:
         parent: parent crystal.
         settings: temperatures and count.
-        stiffness: k_eff of every species in eV/Å².
+        measured: k_eff of every species.
         seed: seed of the study.
     """
     frames = []
@@ -40,7 +42,7 @@ def sample(parent: Atoms, settings: Thermal, stiffness: Mapping[str, float], see
                     family=NAME,
                     group=name,
                     seed=own,
-                    displacements=thermal_displacements(parent, stiffness, temperature, own),
+                    displacements=thermal_displacements(parent, measured.stiffness, temperature, own),
                     temperature_k=temperature,
                 )
             )
@@ -50,39 +52,20 @@ def sample(parent: Atoms, settings: Thermal, stiffness: Mapping[str, float], see
 def displacement_evidence(
     parent: Atoms, frames: Sequence[Atoms], stiffness: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """Observed ⟨u²⟩ in Å² against 3 k_B T / k_eff, for every temperature of the thermal family.
-
-    A row holds `temperature_k`, `count` (structures), `msd_ang2` and `msd_expected_ang2` over all atoms, the standard
-    error `msd_standard_error_ang2` of Gaussian displacements, and the first three again `by_species`.
+    """Observed ⟨u²⟩ in Å² against 3 k_B T / k_eff, for every temperature of the thermal family (`displacement_rows`).
 
     Args:
         parent: parent crystal.
         frames: structures; other families are passed over.
         stiffness: k_eff of every species in eV/Å².
     """
-    symbols = np.array([str(symbol) for symbol in parent.symbols])
-    rows = []
-    for temperature, members in _by_temperature(frames).items():
-        squares = np.array([(displacements_of(parent, frame) ** 2).sum(axis=1) for frame in members])
-        expected = np.array([3 * BOLTZMANN_EV_PER_K * temperature / stiffness[symbol] for symbol in symbols])
-        variance = (expected**2 * 2 / 3).sum() / (len(symbols) ** 2 * len(members))
-        rows.append(
-            {
-                "temperature_k": temperature,
-                "count": len(members),
-                "msd_ang2": float(squares.mean()),
-                "msd_expected_ang2": float(expected.mean()),
-                "msd_standard_error_ang2": float(np.sqrt(variance)),
-                "by_species": {
-                    str(symbol): {
-                        "msd_ang2": float(squares[:, symbols == symbol].mean()),
-                        "msd_expected_ang2": float(expected[symbols == symbol].mean()),
-                    }
-                    for symbol in dict.fromkeys(symbols)
-                },
-            }
-        )
-    return rows
+    constants = np.array([stiffness[symbol] for symbol in parent.symbols])
+
+    def expected(temperature_k: float) -> Expected:
+        variance = BOLTZMANN_EV_PER_K * temperature_k / constants
+        return Expected(msd_ang2=3 * variance, trace_of_square_ang4=float(3 * (variance**2).sum()))
+
+    return displacement_rows(parent, frames, NAME, expected)
 
 
 def energy_evidence(parent_energy: float, frames: Sequence[Atoms]) -> list[dict[str, Any]]:
@@ -92,26 +75,4 @@ def energy_evidence(parent_energy: float, frames: Sequence[Atoms]) -> list[dict[
         parent_energy: energy of the parent in eV, at the same settings.
         frames: labelled structures; other families are passed over.
     """
-    rows = []
-    for temperature, members in _by_temperature(frames).items():
-        rises = np.array([(frame.get_potential_energy() - parent_energy) / len(frame) for frame in members])
-        spread = float(rises.std(ddof=1) / np.sqrt(len(rises))) if len(rises) > 1 else None
-        rows.append(
-            {
-                "temperature_k": temperature,
-                "count": len(members),
-                "rise_ev_per_atom": float(rises.mean()),
-                "rise_standard_error_ev_per_atom": spread,
-                "expected_ev_per_atom": 1.5 * BOLTZMANN_EV_PER_K * temperature,
-            }
-        )
-    return rows
-
-
-def _by_temperature(frames: Sequence[Atoms]) -> dict[float, list[Atoms]]:
-    """Thermal structures by temperature, coldest first."""
-    found: dict[float, list[Atoms]] = {}
-    for frame in frames:
-        if frame.info[FAMILY] == NAME:
-            found.setdefault(float(frame.info[TEMPERATURE_K]), []).append(frame)
-    return dict(sorted(found.items()))
+    return energy_rows(parent_energy, frames, NAME, lambda temperature_k: 1.5 * BOLTZMANN_EV_PER_K * temperature_k)

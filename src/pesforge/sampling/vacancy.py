@@ -1,7 +1,5 @@
 """Supercells without one atom."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import spglib
 from ase import Atoms
@@ -11,11 +9,12 @@ from pesforge.family_settings import Vacancy
 from pesforge.provenance import derive_seed
 from pesforge.sampling.frames import make_cell_frame, thermal_displacements
 from pesforge.sampling.lattice_planes import SYMPREC_ANG
+from pesforge.sampling.measured import Measured
 
 NAME = "vacancy"
 
 
-def sample(parent: Atoms, settings: Vacancy, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Vacancy, measured: Measured, seed: int) -> list[Atoms]:
     """Unrelaxed vacancies on every symmetry-distinct site in turn; one group per site.
 
     The first structure of a site is the perfect supercell without the atom, all others have thermal displacements.
@@ -23,7 +22,7 @@ def sample(parent: Atoms, settings: Vacancy, stiffness: Mapping[str, float], see
     Args:
         parent: parent crystal.
         settings: supercell, count, temperature.
-        stiffness: k_eff of every species in eV/Å².
+        measured: k_eff of every species.
         seed: seed of the study.
 
     Raises:
@@ -49,7 +48,7 @@ def sample(parent: Atoms, settings: Vacancy, stiffness: Mapping[str, float], see
                 family=NAME,
                 group=f"{NAME}-{site:02d}",
                 seed=own,
-                displacements=thermal_displacements(cell, stiffness, temperature, own),
+                displacements=thermal_displacements(cell, measured.stiffness, temperature, own),
                 temperature_k=temperature,
             )
         )

@@ -1,25 +1,24 @@
 """The perfect crystal at several volumes."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from ase import Atoms
 
 from pesforge.family_settings import Volume
 from pesforge.sampling.frames import make_frame
+from pesforge.sampling.measured import Measured
 
 NAME = "volume"
 
 
-def sample(parent: Atoms, settings: Volume, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: Volume, measured: Measured, seed: int) -> list[Atoms]:
     """The parent at equally spaced linear strains from −max to +max, all one group.
 
-    Nothing here is random: `stiffness` and `seed` are part of the signature that all families share.
+    Nothing here is random: `measured` and `seed` are part of the signature that all families share.
 
     Args:
         parent: parent crystal.
         settings: number of volumes and largest linear strain; a single volume is the parent's.
-        stiffness: not used.
+        measured: not used.
         seed: written into the structures.
     """
     largest = settings.linear_strain_max

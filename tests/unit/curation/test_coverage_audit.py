@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ase import Atoms
 
 from pesforge.curation.audit import audit
-from pesforge.curation.coverage import coverage, diversity, pair_distance_bins, strain_bins_percent, strain_invariants
+from pesforge.curation.coverage import coverage, diversity
 from pesforge.curation.filters import Decision
 from pesforge.curation.whitening import features
 from pesforge.errors import DataError
@@ -18,30 +17,6 @@ from pesforge.settings import Crossvalidate, Curate
 MODEL = Crossvalidate()
 
 
-def test_pair_bins_are_counted_per_species_pair_from_the_shortest_believed_distance():
-    dimers = [
-        Atoms(pair, positions=[[0, 0, 0], [0, 0, z]]) for pair, z in (("CuCu", 2.0), ("CuCu", 2.05), ("CuO", 1.9))
-    ]
-    found = pair_distance_bins(dimers, cutoff_ang=2.584, min_distance_factor=0.6)
-    bins = int(np.ceil((2.584 - 0.6 * 2.64) / 0.1 - 1e-9))
-    assert found["pair_distance_bins_Cu_Cu_percent"] == pytest.approx(100 / bins)
-    assert found["pair_distance_bins_O_O_percent"] == 0.0
-    assert found["pair_distance_bins_O_Cu_percent"] > 0
-
-
-def test_strain_invariants_of_pure_modes():
-    modes = [[0.01, 0.01, 0.01, 0, 0, 0], [0, 0, 0, 0.02, 0, 0], [0.02, -0.02, 0, 0, 0, 0]]
-    frames = [Atoms("Cu", info={"strain": mode}) for mode in modes]
-    np.testing.assert_allclose(strain_invariants(frames), [[0.03, 0], [0, 4e-4], [0, 4e-4]], atol=1e-15)
-
-
-def test_strain_bins_cover_more_with_more_strains():
-    frames = [Atoms("Cu", info={"strain": [x, x, x, 0, 0, 0]}) for x in np.linspace(-0.03, 0.03, 6)]
-    assert strain_bins_percent(frames, frames) == pytest.approx(100 * 6 / 36)
-    assert strain_bins_percent(frames[:2], frames) == pytest.approx(100 * 2 / 36)
-    assert strain_bins_percent([Atoms("Cu")], [Atoms("Cu")]) is None
-
-
 def test_diversity_of_points_far_apart_and_of_copies():
     apart = np.arange(5.0)[:, None] * 100
     assert diversity(apart, 1.0) == (100.0, pytest.approx(0.0, abs=1e-5))
@@ -50,15 +25,11 @@ def test_diversity_of_points_far_apart_and_of_copies():
     assert log_det < -2
 
 
-def test_hausdorff_distance_is_zero_for_the_pool_and_grows_when_the_hot_ones_go(copper_frames, copper_design):
+def test_hausdorff_distance_is_zero_for_the_pool_and_grows_when_the_hot_ones_go(copper_design):
     values = features(copper_design)
-    limits = {"cutoff_ang": 4.5, "min_distance_factor": 0.6}
-    everything = coverage(copper_frames, values, np.arange(28), **limits)
-    half = coverage(copper_frames, values, np.arange(10, 20), **limits)
+    everything, half = coverage(values, np.arange(28)), coverage(values, np.arange(10, 20))
     assert everything["hausdorff_distance"] == 0.0
     assert half["hausdorff_distance"] > everything["min_distance"]
-    assert half["strain_bins_percent"] < everything["strain_bins_percent"]
-    assert half["pair_distance_bins_Cu_Cu_percent"] < everything["pair_distance_bins_Cu_Cu_percent"]
 
 
 def planted(frames, describe_cells, make_copper):
@@ -73,7 +44,7 @@ def planted(frames, describe_cells, make_copper):
 
 def run(frames, design, **changes):
     settings = Curate(**changes)
-    return audit(frames, design, settings, model=MODEL, n_folds=4, seed=7, cutoff_ang=4.5)
+    return audit(frames, design, settings, model=MODEL, n_folds=4, seed=7)
 
 
 def test_audit_drops_copies_reports_influence_and_flags_leaks(copper_frames, describe_cells, make_copper):
@@ -118,15 +89,13 @@ def test_leakage_is_measured_for_the_folds_of_the_kept_structures(copper_frames,
 
 def test_copies_kept_in_one_group_are_never_test_and_training(copper_frames, copper_design):
     grouped = replace(copper_design, groups=tuple(f"g{index // 7}" for index in range(28)))
-    _, evidence = audit(copper_frames, grouped, Curate(), model=MODEL, n_folds=4, seed=1, cutoff_ang=4.5)
+    _, evidence = audit(copper_frames, grouped, Curate(), model=MODEL, n_folds=4, seed=1)
     assert [fold["n_test"] for fold in evidence["leakage"]["folds"]] == [7, 7, 7, 7]
 
 
 def test_decisions_of_the_filters_are_passed_on(copper_frames, copper_design):
     before = Decision("lost", "too_short", "planted")
-    _, evidence = audit(
-        copper_frames, copper_design, Curate(), model=MODEL, n_folds=4, seed=1, cutoff_ang=4.5, dropped=[before]
-    )
+    _, evidence = audit(copper_frames, copper_design, Curate(), model=MODEL, n_folds=4, seed=1, dropped=[before])
     assert evidence["dropped"] == [{"id": "lost", "filter": "too_short", "reason": "planted"}]
 
 

@@ -85,12 +85,20 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
         {"temperature_k": t, "rise_ev_per_atom": 1.28e-4 * t * f, "expected_ev_per_atom": 1.2926e-4 * t}
         for t, f in ((300.0, 1.01), (600.0, 0.98), (1200.0, 0.95))
     ]
+    phonon = [
+        {"temperature_k": t, "count": n, "msd_ang2": 4.1e-5 * t * f, "msd_expected_ang2": 4.1e-5 * t}
+        for t, n, f in ((300.0, 5, 1.09), (900.0, 15, 0.96))
+    ]
+    phonon_energy = [
+        {"temperature_k": t, "rise_ev_per_atom": 1.1e-4 * t * f, "expected_ev_per_atom": 1.131e-4 * t}
+        for t, f in ((300.0, 1.02), (900.0, 0.97))
+    ]
     strain = [
         {"id": f"{family}-{i}", "i1": float(i1), "j2": float(abs(j2) * scale), "family": family}
         for family, scale in (("strain", 1.0), ("volume", 0.0))
         for i, (i1, j2) in enumerate(zip(rng.uniform(-0.09, 0.09, 12), rng.uniform(0, 1.2e-3, 12), strict=True))
     ]
-    coverage = {"pair_distance_bins_percent": 61.2, "strain_bins_percent": 34.7, "hausdorff_distance": 3.318}
+    coverage = {"min_distance": 0.612, "kernel_log_det_per_structure": -1.347, "hausdorff_distance": 3.318}
     families = {"thermal": 30, "strain": 12, "volume": 12}
     return {
         "sample": {
@@ -98,12 +106,14 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
             "families": families,
             "thermal": thermal,
             "strain": strain,
+            "phonon": phonon,
         },
         "label": {
             "requested": 54,
             "labelled": 53,
             "failed": [{"id": "thermal-0031", "reason": "scf", "message": "not converged after 333 steps"}],
             "thermal_energy": energy,
+            "phonon_energy": phonon_energy,
             "by_family": {"thermal": 29, "strain": 12, "volume": 12},
         },
         "repeats": repeats_evidence(),
@@ -130,6 +140,7 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
             },
             "coverage": {"before": coverage, "after": {key: 0.98 * value for key, value in coverage.items()}},
         },
+        "coverage": coverage_evidence(),
         "describe": {
             "n_functions": 513,
             "cutoff_ang": 5.2,
@@ -184,6 +195,39 @@ def repeats_evidence() -> dict[str, Any]:
             row("thermal-0031", "scf", None, False),
             row("thermal-0005", "scf", 2, True),
             row("thermal-0011", "timeout", 1, True),
+        ],
+    }
+
+
+def coverage_evidence() -> dict[str, Any]:
+    states = ["unreached", "unreached", "empty", "by_gaps", "filled", "lost", *["filled"] * 33]
+    percents = ("reached_percent", "without_gaps_percent", "sampled_percent", "curated_percent")
+    return {
+        "candidates": 900,
+        "refused": 7,
+        "min_distance_factor": 0.6,
+        "gaps": 10,
+        "percent": [
+            {"measure": name, "bins": bins, **dict(zip(percents, values, strict=True))}
+            for name, bins, values in (
+                ("distances Si-Si", 39, (94.87, 89.74, 92.31, 88.46)),
+                ("strains", 36, (100.0, 44.44, 69.44, 66.67)),
+                ("descriptors", 64, (93.75, 31.25, 46.88, 45.31)),
+            )
+        ],
+        "distances": [{"pair": "Si-Si", "start_ang": 1.332, "width_ang": 0.1, "state": states}],
+        "strains": {
+            "edges": [[-0.09, 0.0, 0.09], [0.0, 0.0177, 0.0354]],
+            "state": [["filled", "empty"], ["by_gaps", "lost"]],
+        },
+        "descriptors": {
+            "edges": [[-4.0, -1.0, 14.8], [-7.4, 0.3, 26.0]],
+            "explained_percent": [54.13, 19.46],
+            "state": [["filled", "unreached"], ["by_gaps", "empty"]],
+        },
+        "empty": [
+            {"measure": "distances Si-Si", "where": "1.33 to 1.53 Å", "bins": 2, "why": "no candidate reaches it"},
+            {"measure": "strains", "where": "I₁ -0.090 to 0.000", "bins": 1, "why": "candidates reach it"},
         ],
     }
 

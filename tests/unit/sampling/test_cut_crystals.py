@@ -1,5 +1,7 @@
 """Surfaces and stacking faults: distances and counts that geometry fixes, energies against ASE's own slabs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk, fcc100, fcc110, fcc111
@@ -12,6 +14,7 @@ from pesforge.family_settings import FaultLine, Plane, StackingFault, Surface
 from pesforge.pairs import find_pairs
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.lattice_planes import block, hkl_name, plane_cell, repeat_vector, sheared, slab
+from pesforge.sampling.measured import Measured
 
 A = 3.6
 REFERENCE = ReferenceSettings("gpaw", "PBE", False, 0.0, 300.0, 0.2, 1e-4, 0.05)
@@ -31,7 +34,8 @@ def energy(atoms, make=EMT):
 
 
 def draw(family, parent, settings, seed=1):
-    return FAMILIES[family][1](parent, settings, dict.fromkeys(parent.symbols, 3.0), seed)
+    measured = replace(Measured.assumed(parent), stiffness=dict.fromkeys(parent.symbols, 3.0))
+    return FAMILIES[family][1](parent, settings, measured, seed)
 
 
 @pytest.mark.parametrize(

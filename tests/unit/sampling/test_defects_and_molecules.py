@@ -1,5 +1,7 @@
 """Vacancies, interstitials, phases, dimers and compressed cells: what geometry fixes; and what all families share."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -12,6 +14,7 @@ from pesforge.family_settings import (
     Crystal,
     FaultLine,
     Interstitial,
+    Phonon,
     Plane,
     StackingFault,
     Surface,
@@ -24,6 +27,7 @@ from pesforge.sampling.counts import halvings, symmetric_halvings
 from pesforge.sampling.dimer import DimerCurve
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.interstitial import room, voids
+from pesforge.sampling.measured import Measured
 from pesforge.sampling.phase import PhaseCells
 from pesforge.structure import build_parent, to_plain
 
@@ -32,7 +36,8 @@ SALT = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
 
 
 def draw(family, parent, settings, seed=1):
-    return FAMILIES[family][1](parent, settings, dict.fromkeys(parent.symbols, 3.0), seed)
+    measured = replace(Measured.assumed(parent), stiffness=dict.fromkeys(parent.symbols, 3.0))
+    return FAMILIES[family][1](parent, settings, measured, seed)
 
 
 def phases(tmp_path, volumes=3, **changes):
@@ -154,6 +159,7 @@ def every_family(tmp_path, more=False):
         "phase": phases(tmp_path, volumes=3 + extra),
         "dimer": DimerCurve(distances=2 + extra, longest_ang=5.0),
         "compression": Compression(count=2 + extra),
+        "phonon": Phonon(temperatures_k=(300.0,), count=2 + extra),
     }
 
 

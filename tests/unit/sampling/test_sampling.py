@@ -12,6 +12,7 @@ from pesforge.io import read_frames, write_frames
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.frames import displacements_of
+from pesforge.sampling.measured import Measured
 from pesforge.sampling.strain import invariants, strain_evidence
 from pesforge.sampling.thermal import displacement_evidence, energy_evidence
 
@@ -24,7 +25,7 @@ def parent():
 
 
 def draw(family, parent, settings, seed=1):
-    return FAMILIES[family][1](parent, settings, STIFFNESS, seed)
+    return FAMILIES[family][1](parent, settings, Measured(STIFFNESS, np.zeros((24, 24))), seed)
 
 
 @pytest.mark.parametrize(
@@ -190,4 +191,4 @@ def test_the_parent_is_left_alone_and_a_missing_stiffness_is_refused(parent):
     draw("strain", parent, Strain())
     assert parent == before
     with pytest.raises(DataError, match="no stiffness for Cl"):
-        FAMILIES["thermal"][1](parent, Thermal(), {"Na": 1.0}, 1)
+        FAMILIES["thermal"][1](parent, Thermal(), Measured({"Na": 1.0}, np.zeros((24, 24))), 1)

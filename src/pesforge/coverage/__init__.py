@@ -1,0 +1,1 @@
+"""Which bins of configuration space are filled, and structures that fill the empty ones."""
