@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,11 @@ class Fidelity(Section):
         (0.5,),
         min_length=1,
         description="shares of a budget that two levels spend on high labels; the first is drawn in the figures",
+    )
+    prices: Literal["measured", "estimated"] = Field(
+        "measured",
+        description="what a label costs: the median of the measured times of its family and size, or, where a machine "
+        "busy with other work spoils these, the engine's estimate",
     )
     seeds: Annotated[int, Field(ge=2)] = Field(
         12, description="random choices of held-out groups and of the order of labels"

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from pesforge.errors import DataError
-from pesforge.fidelity.analysis import blend_map
-from pesforge.fidelity.blend import BlendPoint, by_kind
+from pesforge.fidelity.analysis import Blends, blend_map
+from pesforge.fidelity.blend import by_kind
 from pesforge.fidelity.budget import Purchase, class_medians, group_order, one_level, two_levels
 from pesforge.fidelity.methods import Fitted, TooFewGroupsError, TwoLevels
 from pesforge.fidelity.rows import HIGH, LOW, Rows, Scaling, composition_means, level_rows
@@ -22,6 +21,9 @@ from pesforge.provenance import derive_seed
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
+
+Seconds = Mapping[str, FloatArray]
+"""Times (S,) in s of the labels of the levels `high` and `low`."""
 
 
 @dataclass(frozen=True)
@@ -108,25 +110,15 @@ def held_out_errors(rows: Rows, design: Design, vector: FloatArray) -> FloatArra
     return found
 
 
-def _points(settings: Fidelity, model: Crossvalidate, low_trusts: tuple[float, ...]) -> Iterator[BlendPoint]:
-    return (BlendPoint(*values) for values in product(settings.lambdas, settings.trusts, low_trusts, model.alphas))
-
-
-def _fits(
-    problem: TwoLevels, settings: Fidelity, model: Crossvalidate, available: tuple[str, ...]
-) -> Iterator[tuple[str, Fitted]]:
+def _fits(problem: TwoLevels, bought: Purchase, blends: Blends | None) -> Iterator[tuple[str, Fitted]]:
     """Every method that a purchase allows, by name."""
-    if available == ("low",):
-        yield "low_only", problem.one_level(LOW)
+    if blends is None:
+        alone = HIGH if bought.n_high else LOW
+        yield ("low_only", "high_only")[alone], problem.one_level(alone)
         return
-    if available == ("high",):
-        yield "high_only", problem.one_level(HIGH)
-        return
-    difference = problem.autoregressive(1.0)
-    noise = problem.noise(difference)
-    yield "blend", problem.blend(noise, _points(settings, model, (0.0,)))
-    yield "blend_low_trust", problem.blend(noise, _points(settings, model, settings.low_trusts))
-    yield "delta", difference.fitted
+    yield "blend", problem.blend(blends.noise, blends.published)
+    yield "blend_low_trust", problem.blend(blends.noise, blends.tried)
+    yield "delta", blends.difference.fitted
     yield "autoregressive", problem.autoregressive(None).fitted
 
 
@@ -155,36 +147,45 @@ def run_seed(
     test_rows, train_rows = scaling.rows(test), scaling.rows(campaign.high.select(seed.order))
     middle = settings.budgets[len(settings.budgets) // 2]
     records, found = [], None
-    plans: list[tuple[int | None, float | None, tuple[str, ...], Purchase]] = []
+    plans: list[tuple[int | None, float | None, Purchase]] = []
     for size in (*settings.budgets, None):
         seconds = float(high[:size].sum()) if size is not None else np.inf
-        plans.append((size, None, ("high",), one_level(high, seconds, high=True)))
-        plans.append((size, None, ("low",), one_level(low, seconds, high=False)))
+        plans.append((size, None, one_level(high, seconds, high=True)))
+        plans.append((size, None, one_level(low, seconds, high=False)))
         for part in settings.high_shares if size is not None else ():
-            plans.append((size, part, ("low", "high"), two_levels(high, low, seconds, part)))
-    for budget, share, available, bought in plans:
+            plans.append((size, part, two_levels(high, low, seconds, part)))
+    for budget, share, bought in plans:
         row = {"seed": seed.number, "budget": budget, "high_share": share, **vars(bought)}
         try:
             problem = campaign.problem(seed, bought, scaling, model)
-            for method, fitted in _fits(problem, settings, model, available):
+            blends = Blends.of(problem, settings, model) if share is not None else None
+            for method, fitted in _fits(problem, bought, blends):
                 errors = held_out_errors(test_rows, test, fitted.vector)
                 records.append({**row, "method": method, "errors": errors, "chosen": fitted.chosen})
         except TooFewGroupsError:
             continue
-        if budget == middle and share == settings.high_shares[0]:
-            found = blend_map(problem, settings, model, train_rows, lambda v: held_out_errors(test_rows, test, v))
+        if blends is not None and budget == middle and share == settings.high_shares[0]:
+            found = blend_map(problem, blends, settings, train_rows, lambda v: held_out_errors(test_rows, test, v))
     return records, found
 
 
 def compare(
-    high: Design, low: Design, seconds: Mapping[str, FloatArray], settings: Fidelity, model: Crossvalidate, *, seed: int
+    high: Design,
+    low: Design,
+    *,
+    measured: Seconds,
+    estimated: Seconds,
+    settings: Fidelity,
+    model: Crossvalidate,
+    seed: int,
 ) -> dict[str, Any]:
     """Evidence of the stage `fidelity`.
 
     Args:
         high: curated structures with labels of the high level, functions of the fit only.
         low: the same structures with those of the low level.
-        seconds: measured times (S,) of the labels of `high` and `low` in s.
+        measured: times (S,) of the labels of `high` and `low` in s.
+        estimated: the engine's estimates of them.
         settings: budgets, seeds and grids.
         model: weights, priors and prior scales of the linear potential.
         seed: seed of the study.
@@ -193,7 +194,8 @@ def compare(
         DataError: there are fewer groups than folds, or a budget is larger than the price of all labels.
     """
     classes = list(zip(high.families, high.n_atoms.tolist(), strict=True))
-    prices = {level: class_medians(seconds[level], classes) for level in ("high", "low")}
+    medians = {level: class_medians(measured[level], classes) for level in ("high", "low")}
+    prices = medians if settings.prices == "measured" else estimated
     numbered = {group: number for number, group in enumerate(dict.fromkeys(high.groups))}
     campaign = Campaign(high, low, prices["high"], prices["low"], np.array([numbered[g] for g in high.groups]))
     seeds = [draw_seed(campaign, settings, seed, number) for number in range(settings.seeds)]
@@ -203,7 +205,7 @@ def compare(
         "n_groups": len(numbered),
         "n_functions": len(high.degree),
         "n_test": float(np.mean([len(drawn.test) for drawn in seeds])),
-        "prices": _prices(classes, seconds, prices),
+        "prices": _prices(classes, measured, estimated) | {"used": settings.prices},
         "difference": differences(high, low),
         **summarise(
             [record for records, _ in results for record in records],
@@ -226,24 +228,23 @@ def differences(high: Design, low: Design) -> dict[str, float | None]:
     return found
 
 
-def _prices(
-    classes: list[tuple[str, int]], seconds: Mapping[str, FloatArray], prices: Mapping[str, FloatArray]
-) -> dict[str, Any]:
-    """Median times per class, and sums as measured beside those of the medians."""
+def _prices(classes: list[tuple[str, int]], measured: Seconds, estimated: Seconds) -> dict[str, Any]:
+    """Median measured times and mean estimates per class, and the price of a low label over that of a high one."""
     rows = []
     for name in dict.fromkeys(classes):
         mine: BoolArray = np.array([other == name for other in classes])
-        rows.append(
-            {
-                "family": name[0],
-                "n_atoms": name[1],
-                "labels": int(mine.sum()),
-                **{f"{level}_s": float(prices[level][mine][0]) for level in ("high", "low")},
-            }
-        )
+        row: dict[str, Any] = {"family": name[0], "n_atoms": name[1], "labels": int(mine.sum())}
+        for level in ("high", "low"):
+            row[f"{level}_s"] = float(np.median(measured[level][mine]))
+            row[f"{level}_estimated_s"] = float(np.mean(estimated[level][mine]))
+        rows.append(row)
+    totals = {
+        "": {level: sum(row[f"{level}_s"] * row["labels"] for row in rows) for level in ("high", "low")},
+        "_estimated": {level: float(np.sum(estimated[level])) for level in ("high", "low")},
+    }
     return {
         "classes": rows,
-        **{f"{level}_mean_s": float(prices[level].mean()) for level in ("high", "low")},
-        **{f"{level}_measured_s": float(np.sum(seconds[level])) for level in ("high", "low")},
-        **{f"{level}_medians_s": float(prices[level].sum()) for level in ("high", "low")},
+        **{f"{level}_measured_s": float(np.sum(measured[level])) for level in ("high", "low")},
+        **{f"{level}_medians_s": float(totals[""][level]) for level in ("high", "low")},
+        **{f"low_over_high{name}": float(total["low"] / total["high"]) for name, total in totals.items()},
     }

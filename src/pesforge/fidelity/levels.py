@@ -1,16 +1,20 @@
 """The low level: its reference settings beside the converged ones, and its labels in a design."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 from ase import Atoms
 
+from pesforge.dft.engines import Engine
+from pesforge.dft.labelling import check_one_settings
 from pesforge.dft.settings import ReferenceSettings
+from pesforge.dft.store import LabelStore
 from pesforge.errors import DataError
 from pesforge.fidelity_settings import LowLevel
-from pesforge.fields import FAMILY, ID
+from pesforge.fields import FAMILY, ID, LABEL_KEY
+from pesforge.representations.arrays import FloatArray
 from pesforge.representations.design import Design
 
 
@@ -82,6 +86,69 @@ def relabelled(design: Design, frames: Mapping[str, Atoms]) -> Design:
         y_forces=np.concatenate(forces),
         y_stress=np.where(present, found, np.nan),
     )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Structures that have labels of both levels, in one order.
+
+    Args:
+        high: design with the labels of the high level.
+        low: the same with those of the low level.
+        high_frames: labelled structures.
+        low_frames: the same with labels of the low level.
+    """
+
+    high: Design
+    low: Design
+    high_frames: list[Atoms]
+    low_frames: list[Atoms]
+
+
+def both_levels(design: Design, high: Sequence[Atoms], low: Sequence[Atoms]) -> Pairs:
+    """The structures of a design that have a label of the low level too.
+
+    Args:
+        design: structures with labels of the high level.
+        high: these structures, labelled.
+        low: structures with labels of the low level; others than those of the design are left out.
+
+    Raises:
+        DataError: no structure has both, or the labels of both levels have the same settings.
+    """
+    first, second = by_id(high), by_id(low)
+    kept = np.array([name in second for name in design.ids], dtype=np.bool_)
+    if not kept.any():
+        raise DataError("no structure has labels of both levels; see the failures of `label_low_batch`.")
+    if check_one_settings(high) == check_one_settings(low):
+        raise DataError("the labels of the low level were made with the settings of the high one.")
+    chosen = design.select(kept)
+    high_frames, low_frames = ([frames[name] for name in chosen.ids] for frames in (first, second))
+    return Pairs(chosen, relabelled(chosen, second), high_frames, low_frames)
+
+
+def measured_seconds(frames: Sequence[Atoms], store: LabelStore) -> FloatArray:
+    """(S,) wall times in s of the calculations that made the labels.
+
+    Args:
+        frames: labelled structures that carry their `label_key`.
+        store: label store that holds them.
+
+    Raises:
+        DataError: a label is not in the store.
+    """
+    seconds = []
+    for frame in frames:
+        label = store.get(str(frame.info[LABEL_KEY]).removeprefix("label-"))
+        if label is None:
+            raise DataError(f"the label of {frame.info[ID]} is not in the store {store.root}; label it again.")
+        seconds.append(label.seconds)
+    return np.array(seconds)
+
+
+def estimated_seconds(frames: Sequence[Atoms], engine: Engine, settings: ReferenceSettings) -> FloatArray:
+    """(S,) rough times in s that the engine expects for labels of these settings, whatever else a machine does."""
+    return np.array([engine.estimate_seconds(frame, settings, settings.mesh_of(frame)) for frame in frames])
 
 
 def by_id(frames: Sequence[Atoms]) -> dict[str, Atoms]:

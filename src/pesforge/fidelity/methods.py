@@ -182,8 +182,8 @@ class TwoLevels:
         # Kinds without labels, such as the stress of molecules, have no rows that these numbers could weigh.
         return Noise(*(np.nan_to_num(value, nan=fill) for value, fill in zip(values, (1, 1, 0, 0), strict=True)))
 
-    def blend(self, noise: Noise, points: Iterable[BlendPoint]) -> Fitted:
-        """The blended fit of the point that foresees left-out high labels best.
+    def blends(self, noise: Noise, points: Iterable[BlendPoint]) -> list[tuple[BlendPoint, FloatArray]]:
+        """Every choice of a blend with its mean squared errors (3,) of left-out high labels.
 
         Args:
             noise: of the labels.
@@ -192,13 +192,17 @@ class TwoLevels:
         Raises:
             TooFewGroupsError: fewer than two groups have both labels.
         """
-        best: Fitted | None = None
-        for point in points:
-            solution, mse = self.blend_at(noise, point)
-            if best is None or score(mse) < score(best.left_out_mse):
-                best = Fitted(solution.vectors[:, 0], mse, asdict(point))
-        assert best is not None
-        return best
+        return [(point, self.blend_at(noise, point)[1]) for point in points]
+
+    def blend(self, noise: Noise, tried: Sequence[tuple[BlendPoint, FloatArray]]) -> Fitted:
+        """The blended fit of the choice that foresees left-out high labels best.
+
+        Args:
+            noise: of the labels.
+            tried: choices with their errors, from `blends`.
+        """
+        point, mse = min(tried, key=lambda pair: score(pair[1]))
+        return Fitted(self.blend_at(noise, point)[0].vectors[:, 0], mse, asdict(point))
 
     def blend_at(self, noise: Noise, point: BlendPoint) -> tuple[Solution, FloatArray]:
         """The blended fit of one point, and its mean squared errors (3,) of left-out high labels.

@@ -6,8 +6,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, text
-from pesforge.report.schema import require
+from pesforge.report import fidelity, figures, figures_fidelity, figures_fit, text
+from pesforge.report.schema import FIDELITY, SHAPE, require
 
 Row = Mapping[str, Any]
 SECTIONS = (
@@ -18,6 +18,7 @@ SECTIONS = (
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
     ("failures", "Failures"),
+    ("fidelity", "Two levels"),
     ("cost", "Cost"),
     ("provenance", "Provenance"),
 )
@@ -46,6 +47,11 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["eos"] = figures_fit.equation_of_state(validate["eos"])
     if validate["elastic_gpa"]:
         drawn["elastic"] = figures_fit.elastic(validate["elastic_gpa"])
+    if "fidelity" in evidence:
+        drawn["fidelity-cost"] = figures_fidelity.cost(evidence["fidelity"])
+        if evidence["fidelity"]["analysis"]:
+            drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
+            drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -74,6 +80,20 @@ def _tables(evidence: Row) -> dict[str, Any]:
         "elastic_rows": _side_by_side(elastic["dft"], elastic["potential"]) if elastic else [],
         "phonon_rows": _side_by_side(_named(phonon["dft"]), _named(phonon["potential"])) if phonon else [],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
+    }
+
+
+def _fidelity(evidence: Row | None) -> dict[str, Any]:
+    """Words and tables of two levels; nothing for a study of one."""
+    if evidence is None:
+        return {"fidelity": None}
+    return {
+        "fidelity_levels": fidelity.level_rows(evidence),
+        "fidelity_ratios": fidelity.ratio_rows(evidence),
+        "fidelity_points": fidelity.point_rows(evidence),
+        "fidelity_cost_message": fidelity.cost_message(evidence),
+        "fidelity_map_message": fidelity.map_message(evidence) if evidence["analysis"] else None,
+        "fidelity_curves_message": fidelity.curves_message(evidence) if evidence["analysis"] else None,
     }
 
 
@@ -122,12 +142,14 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
-            `train`, `choose`, `validate`, `provenance` and `cost`; keys in `pesforge.report.schema`.
+            `train`, `choose`, `validate`, `provenance` and `cost`; `fidelity` in a study of two levels; keys in
+            `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
     """
-    require(dict(evidence))
+    two_levels = "fidelity" in evidence
+    require(dict(evidence), SHAPE | ({"fidelity": FIDELITY} if two_levels else {}))
     checks = evidence["validate"]["checks"]
     return (
         pages()
@@ -135,8 +157,9 @@ def render(evidence: Row) -> str:
         .render(
             **evidence,
             **_tables(evidence),
+            **_fidelity(evidence.get("fidelity")),
             figures=draw(evidence),
-            sections=SECTIONS,
+            sections=[section for section in SECTIONS if two_levels or section[0] != "fidelity"],
             groups=_check_groups(checks),
             headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
             dropped_message=text.dropped_message(evidence["curate"]),

@@ -19,6 +19,11 @@ def seconds(high: float, low: float, structures: int = 60) -> dict[str, np.ndarr
     return {"high": rng.uniform(0.9, 1.1, structures) * high, "low": rng.uniform(0.9, 1.1, structures) * low}
 
 
+def evidence_of(high, low, prices: tuple[float, float], settings: Fidelity = SETTINGS) -> dict:
+    times = seconds(*prices)
+    return compare(high, low, measured=times, estimated=times, settings=settings, model=MODEL, seed=1)
+
+
 @pytest.fixture(scope="module")
 def shared() -> dict:
     return {}
@@ -30,7 +35,7 @@ def found(make_levels, shared):
     if not shared:
         high, low = make_levels(structures=60, bias=0.0, noise=0.05)
         shared["high"], shared["low"] = high, low
-        shared["evidence"] = compare(high, low, seconds(10.0, 1.0), SETTINGS, MODEL, seed=1)
+        shared["evidence"] = evidence_of(high, low, (10.0, 1.0))
     return shared
 
 
@@ -49,7 +54,7 @@ def test_two_good_levels_beat_one_at_equal_cost(found):
 def test_a_useless_level_is_reported_as_such(make_levels):
     """The low level costs half and says nothing: money spent on it is lost."""
     high, low = make_levels(structures=60, bias=30.0, noise=0.02)
-    evidence = compare(high, low, seconds(10.0, 5.0), SETTINGS, MODEL, seed=1)
+    evidence = evidence_of(high, low, (10.0, 5.0))
     row = next(row for row in evidence["verdict"] if (row["budget"], row["kind"]) == (4, "force"))
     assert row["outcome"] != "gain"
     assert row["ratio"] > 1.0
@@ -80,9 +85,9 @@ def test_costs_are_the_prices_of_what_was_bought(found):
 
 def test_the_same_seed_gives_the_same_evidence_and_more_seeds_keep_the_first(found):
     high, low = found["high"], found["low"]
-    again = compare(high, low, seconds(10.0, 1.0), SETTINGS, MODEL, seed=1)
+    again = evidence_of(high, low, (10.0, 1.0))
     assert json.dumps(again, sort_keys=True) == json.dumps(found["evidence"], sort_keys=True)
-    more = compare(high, low, seconds(10.0, 1.0), SETTINGS.model_copy(update={"seeds": 4}), MODEL, seed=1)
+    more = evidence_of(high, low, (10.0, 1.0), SETTINGS.model_copy(update={"seeds": 4}))
     assert [row for row in more["per_seed"] if row["seed"] < 3] == again["per_seed"]
 
 
@@ -110,3 +115,20 @@ def test_a_constant_offset_is_no_difference(make_levels):
     high, low = make_levels(bias=0.0, noise=0.0)
     found = differences(high, low)
     assert max(abs(value) for value in found.values()) < 1e-9
+
+
+def test_prices_are_medians_or_the_estimates_of_the_engine(make_levels):
+    """A machine that was busy with other work while one label of a class was made changes no price."""
+    high, low = make_levels(structures=60)
+    times, guess = seconds(10.0, 1.0), {"high": np.full(60, 8.0), "low": np.full(60, 2.0)}
+    times["high"][7] *= 50
+    settings = SETTINGS.model_copy(update={"seeds": 2, "budgets": (10,)})
+    for prices, ratio, spent in (("measured", 0.1, 10.0), ("estimated", 0.25, 8.0)):
+        chosen = settings.model_copy(update={"prices": prices})
+        found = compare(high, low, measured=times, estimated=guess, settings=chosen, model=MODEL, seed=1)
+        assert found["prices"]["used"] == prices
+        key = "low_over_high" if prices == "measured" else "low_over_high_estimated"
+        assert found["prices"][key] == pytest.approx(ratio, rel=0.05)
+        row = next(row for row in found["points"] if row["budget"] == 10 and row["method"] == "high_only")
+        assert row["seconds"] / row["n_high"] == pytest.approx(spent, rel=0.05)
+    assert found["prices"]["high_measured_s"] > 1.5 * found["prices"]["high_medians_s"]

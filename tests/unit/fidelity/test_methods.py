@@ -33,9 +33,10 @@ def errors(make_levels, make_rows):
             two = TwoLevels(make_rows(high, low, N_HIGH, N_LOW, scaling)[0], np.arange(N_LOW), WEIGHTS, PRIORS)
             alone = TwoLevels(make_rows(high, low, N_HIGH, 0, scaling)[0], np.arange(N_HIGH), WEIGHTS, PRIORS)
             difference = two.autoregressive(1.0)
+            noise = two.noise(difference)
             fits = {
                 "high": alone.one_level(HIGH),
-                "blend": two.blend(two.noise(difference), POINTS),
+                "blend": two.blend(noise, two.blends(noise, POINTS)),
                 "delta": difference.fitted,
                 "autoregressive": two.autoregressive(None).fitted,
             }
