@@ -34,6 +34,10 @@ else:
     include: "workflow/rules/train.smk"
     include: "workflow/rules/choose.smk"
     include: "workflow/rules/validate.smk"
+
+    if STUDY.fidelity is not None:
+
+        include: "workflow/rules/fidelity.smk"
     include: "workflow/rules/report.smk"
 
 

@@ -15,6 +15,7 @@ DFT_RULES = (
     "check_derivatives",
     "measure_stiffness",
     "label_batch",
+    "label_low_batch",
     "compute_eos",
     "compute_elastic",
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pesforge.family_settings import Sample
+from pesforge.fidelity_settings import Fidelity
 from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
 LEAST_GRID_CUTOFF_EV = 2000.0
@@ -251,6 +252,16 @@ class Study(Section):
     train: Train = Field(default_factory=Train, description="sweep")
     choose: Choose = Field(default_factory=Choose, description="choice")
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
+    fidelity: Fidelity | None = Field(None, description="a cheap level beside the converged one")
+
+    @model_validator(mode="after")
+    def _fidelity_of_this_study(self) -> Self:
+        if self.fidelity is not None:
+            grids = self.converge
+            self.fidelity.check(
+                self.families, grids.cutoff_ev[-1], grids.k_spacing_per_ang[-1], grids.scf_tolerance[-1]
+            )
+        return self
 
     @model_validator(mode="after")
     def _cutoffs_of_the_engine(self) -> Self:

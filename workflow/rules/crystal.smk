@@ -15,6 +15,22 @@ def batches(study):
     ]
 
 
+def low_total(study):
+    """Number of structures that the low level labels; 0 in a study of one level."""
+    if study.fidelity is None:
+        return 0
+    chosen = study.fidelity.families or study.families
+    return sum(count for name, count in study.families.items() if name in chosen)
+
+
+def low_batches(study):
+    """Names of the batches of the low level."""
+    return [
+        f"{index:04d}"
+        for index in range(math.ceil(low_total(study) / study.label.batch_size))
+    ]
+
+
 def scanned_parameters(study):
     """Numerical parameters that the stage `converge` scans."""
     names = ["cutoff_ev", "k_spacing_per_ang", "scf_tolerance"]
@@ -69,11 +85,14 @@ EVIDENCE = [
         "ledger",
     )
 ]
+if STUDY.fidelity is not None:
+    EVIDENCE.append(f"{OUT}/evidence/fidelity.json")
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
 OPENING = opening(STUDY)
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(
     PESFORGE_LABELS=str(sum(STUDY.families.values())),
+    PESFORGE_LOW_LABELS=str(low_total(STUDY)),
     PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
 )

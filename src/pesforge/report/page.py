@@ -6,8 +6,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_coverage, figures_fit, figures_ledger, repeats, text
-from pesforge.report.schema import require
+from pesforge.report import (
+    fidelity,
+    figures,
+    figures_coverage,
+    figures_fidelity,
+    figures_fit,
+    figures_ledger,
+    repeats,
+    text,
+)
+from pesforge.report.schema import FIDELITY, SHAPE, require
 
 Row = Mapping[str, Any]
 SECTIONS = (
@@ -19,6 +28,7 @@ SECTIONS = (
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
     ("failures", "Failures"),
+    ("fidelity", "Two levels"),
     ("cost", "Cost"),
     ("ledger", "What the data cost and bought"),
     ("provenance", "Provenance"),
@@ -55,6 +65,11 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["eos"] = figures_fit.equation_of_state(validate["eos"])
     if validate["elastic_gpa"]:
         drawn["elastic"] = figures_fit.elastic(validate["elastic_gpa"])
+    if "fidelity" in evidence:
+        drawn["fidelity-cost"] = figures_fidelity.cost(evidence["fidelity"])
+        if evidence["fidelity"]["analysis"]:
+            drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
+            drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -90,6 +105,20 @@ def _tables(evidence: Row) -> dict[str, Any]:
             for row in evidence["ledger"]["trials"]
         ],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
+    }
+
+
+def _fidelity(evidence: Row | None) -> dict[str, Any]:
+    """Words and tables of two levels; nothing for a study of one."""
+    if evidence is None:
+        return {"fidelity": None}
+    return {
+        "fidelity_levels": fidelity.level_rows(evidence),
+        "fidelity_ratios": fidelity.ratio_rows(evidence),
+        "fidelity_points": fidelity.point_rows(evidence),
+        "fidelity_cost_message": fidelity.cost_message(evidence),
+        "fidelity_map_message": fidelity.map_message(evidence) if evidence["analysis"] else None,
+        "fidelity_curves_message": fidelity.curves_message(evidence) if evidence["analysis"] else None,
     }
 
 
@@ -138,13 +167,15 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
-            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; keys in
+            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and
+            `ledger`; `fidelity` in a study of two levels; keys in
             `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
     """
-    require(dict(evidence))
+    two_levels = "fidelity" in evidence
+    require(dict(evidence), SHAPE | ({"fidelity": FIDELITY} if two_levels else {}))
     checks = evidence["validate"]["checks"]
     return (
         pages()
@@ -154,8 +185,9 @@ def render(evidence: Row) -> str:
             **_tables(evidence),
             **repeats.rows(evidence["repeats"]),
             repeats_message=repeats.message(evidence["repeats"]),
+            **_fidelity(evidence.get("fidelity")),
             figures=draw(evidence),
-            sections=SECTIONS,
+            sections=[section for section in SECTIONS if two_levels or section[0] != "fidelity"],
             groups=_check_groups(checks),
             headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
             distances_message=text.distances_message(evidence["coverage"]["percent"]),

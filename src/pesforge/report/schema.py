@@ -182,6 +182,34 @@ SHAPE: dict[str, dict[str, Any]] = {
     },
 }
 
+FIDELITY: dict[str, Any] = {
+    **dict.fromkeys(("n_structures", "n_groups", "n_functions", "n_test", "methods", "seeds", "high_share", "curve")),
+    "levels": {level: {"settings": {}, "hash": ANY} for level in ("high", "low")},
+    "difference": {},
+    "prices": {
+        "classes": [dict.fromkeys(("family", "n_atoms", "high_s", "low_s", "high_estimated_s", "low_estimated_s"))],
+        **dict.fromkeys(("used", "low_over_high", "low_over_high_estimated")),
+    },
+    "points": [
+        {
+            **dict.fromkeys(("method", "budget", "high_share", "seeds", "n_high", "n_low", "seconds")),
+            **ERRORS,
+            **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
+            "chosen": {},
+        }
+    ],
+    "ratios": [
+        dict.fromkeys(
+            ("method", "budget", "high_share", "cost_ratio", "energy_ratio", "force_ratio", "stress_ratio", "seeds")
+        )
+    ],
+    "verdict": [dict.fromkeys(("budget", "kind", "method", "ratio", "ratio_se", "outcome"))],
+    "map": ANY,
+    "analysis": OrNull(dict.fromkeys(("budget", "seeds", "lam_median", "trust_median"))),
+    "failed": [dict.fromkeys(("id", "reason", "message"))],
+}
+"""What a study of two levels writes; `map` and `curve` are null where no budget paid for enough pairs."""
+
 CELL = dict.fromkeys(
     (
         "element",
