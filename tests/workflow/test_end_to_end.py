@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pesforge.cost import UNCLAIMED
 from pesforge.fields import FIELDS
 from pesforge.io import read_json
 
@@ -24,6 +25,7 @@ STAGES = {
     "sample",
     "label",
     "curate",
+    "coverage",
     "describe",
     "crossvalidate",
     "train",
@@ -31,12 +33,14 @@ STAGES = {
     "validate",
     "provenance",
 }
+TIMED = {"cost", "ledger", "repeats"}
+"""Evidence that holds times, which differ from run to run."""
 
 
 def evidence(root: Path) -> dict[str, bytes]:
-    """Content of every evidence file but the times, which the repetitions count too."""
+    """Content of every evidence file but those with times."""
     files = (root / "results/tiny/evidence").glob("*.json")
-    return {path.name: path.read_bytes() for path in files if path.stem not in ("cost", "repeats")}
+    return {path.name: path.read_bytes() for path in files if path.stem not in TIMED}
 
 
 def computed(root: Path) -> Counter[str]:
@@ -87,7 +91,7 @@ def kill_the_master(process: subprocess.Popen) -> None:
 
 def test_the_study_reaches_its_report(finished):
     results = finished.root / "results/tiny"
-    assert {path.stem for path in (results / "evidence").glob("*.json")} == STAGES | {"cost", "repeats"}
+    assert {path.stem for path in (results / "evidence").glob("*.json")} == STAGES | TIMED
     label = read_json(results / "evidence/label.json")
     assert label["labelled"] == label["requested"] == 15
     verdict = read_json(results / "evidence/validate.json")["verdict"]
@@ -95,6 +99,23 @@ def test_the_study_reaches_its_report(finished):
     page = (results / "report/index.html").read_text()
     assert verdict["summary"].split(":")[0] in page
     assert not re.search(r"(src|href)=[\"']https?://", page)
+
+
+def test_the_ledger_adds_up_to_all_reference_calculations_and_knows_who_asked_for_each(finished):
+    results = finished.root / "results/tiny/evidence"
+    ledger, cost = read_json(results / "ledger.json"), read_json(results / "cost.json")
+    rows = [*ledger["families"], *ledger["shared"]]
+    assert sum(row["dft_seconds"] for row in rows) == pytest.approx(cost["dft_seconds"])
+    assert sum(row["dft_calculations"] for row in rows) == cost["dft_calculations"]
+    assert [(row["family"], row["labels"]) for row in ledger["families"]] == [
+        ("thermal", 8),
+        ("strain", 4),
+        ("volume", 3),
+    ]
+    purposes = {row["purpose"] for row in ledger["shared"]}
+    assert {"numerical convergence", "force constants", "equation of state", "elastic constants"} <= purposes
+    assert UNCLAIMED not in purposes
+    assert [row["family"] for row in ledger["bought"]] == ["thermal", "strain", "volume"]
 
 
 def test_the_potential_agrees_with_the_labels_it_learned(finished):

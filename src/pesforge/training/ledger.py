@@ -26,10 +26,10 @@ PER_SECONDS = 100.0
 RULE = (
     "Every structure is predicted by fits that have not seen its group, once with the family and once without it; "
     "basis, α, weights and prior scales stay. × is the RMSE without the family over that with it; over all the others "
-    "it is the geometric mean of their families, because errors of families differ a hundredfold and a pooled RMSE sees "
-    "the worst alone. ± are paired standard errors by the jackknife over groups; over structures, which flatters, in "
-    f"families of fewer than {FEWEST_GROUPS} groups. A change counts beyond {SINGLE_FACTOR:g} standard errors on one "
-    f"family or {OVERALL_FACTOR:g} over all, if it is at least {100 * SMALLEST_SHARE:g} % of the error."
+    "it is the geometric mean of their families, because errors of families differ a hundredfold and a pooled RMSE "
+    "sees the worst alone. ± are paired standard errors by the jackknife over groups; over structures, which flatters "
+    f"them, in families of fewer than {FEWEST_GROUPS} groups. A change counts beyond {SINGLE_FACTOR:g} standard errors "
+    f"on one family or {OVERALL_FACTOR:g} over all, if it is at least {100 * SMALLEST_SHARE:g} % of the error."
 )
 SINGLE_FAMILY = "The study has labels of a single family: nothing can be compared."
 WORDS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
