@@ -26,6 +26,23 @@ POTCAR = """  PAW_PBE {element} 05Jan2001
    LEXCH  = PE
    POMASS =   28.085; ZVAL   =    4.000    mass and valenz
 """
+GTH = """#
+# {element} is also the first word of this comment
+{element} GTH-PBE-q4 GTH-PBE
+    2    2
+     0.44000000    1    -6.26928833
+#
+P GTH-PBE-q5 GTH-PBE
+    2    3
+"""
+BASIS = """# basis sets
+ {element} SZV-GTH SZV-GTH-q4
+ 1
+ 2 0 1 1 1 1
+      2.693604434572  0.015333179500 -0.005800105400
+ {element} DZVP-GTH-q3
+ 1
+"""
 SCAN = {"cutoff_ev": 400.0, "k_spacing_per_ang": 0.5, "scf_tolerance": 1e-4, "smearing_ev": 0.1}
 
 

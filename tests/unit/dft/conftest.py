@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from pseudopotential_files import POTCAR, psp8, upf
+from pseudopotential_files import BASIS, GTH, POTCAR, psp8, upf
 
 from pesforge.settings import Dft
 
@@ -20,6 +20,14 @@ def abinit(tmp_path) -> Dft:
     psp8(tmp_path / "Si.psp8")
     files = {"pseudopotentials": {"Si": "Si.psp8"}, "pseudopotential_folder": tmp_path}
     return Dft(engine="abinit", command=sys.executable, **files)
+
+
+@pytest.fixture
+def cp2k(tmp_path) -> Dft:
+    (tmp_path / "PP").write_text(GTH.format(element="Si"))
+    (tmp_path / "BS").write_text(BASIS.format(element="Si"))
+    files = {"pseudopotentials": {"Si": "PP GTH-PBE-q4 BS SZV-GTH"}, "pseudopotential_folder": tmp_path}
+    return Dft(engine="cp2k", command=sys.executable, **files)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""Quantum ESPRESSO and ABINIT on two atoms of silicon, beside GPAW: gradients, agreement, failures provoked for real.
+"""Quantum ESPRESSO, ABINIT and CP2K on two atoms of silicon, beside GPAW: gradients, agreement, real failures.
 
-Needs Debian's packages quantum-espresso, quantum-espresso-data, abinit and abinit-data; what is missing is skipped.
+Needs Debian's packages quantum-espresso, quantum-espresso-data, abinit, abinit-data, cp2k; what is missing is skipped.
 """
 
+import re
 import shutil
 import time
 from functools import cache
@@ -23,13 +24,22 @@ from pesforge.settings import Dft
 
 UPF = Path("/usr/share/espresso/pseudo")
 PSP8 = Path("/usr/share/abinit/psp/Pseudodojo_nc_sr_04_pbe_standard_psp8")
+GTH = Path("/usr/share/cp2k")
 FILES = {"Si": "Si.pbe-nl-rrkjus_psl.1.0.0.UPF", "H": "H.pbe-kjpaw.UPF"}
 METHODS = {
     "gpaw": Dft(),
     "espresso": Dft(engine="espresso", pseudopotential_folder=UPF, pseudopotentials=FILES),
     "abinit": Dft(engine="abinit", pseudopotential_folder=PSP8, pseudopotentials={"Si": "Si.psp8", "H": "H.psp8"}),
+    "cp2k": Dft(
+        engine="cp2k",
+        pseudopotential_folder=GTH,
+        pseudopotentials={
+            "Si": "GTH_POTENTIALS GTH-PBE-q4 BASIS_MOLOPT DZVP-MOLOPT-SR-GTH",
+            "H": "GTH_POTENTIALS GTH-PBE-q1 BASIS_MOLOPT DZVP-MOLOPT-SR-GTH",
+        },
+    ),
 }
-CUTOFFS = {"gpaw": 400.0, "espresso": 500.0, "abinit": 600.0}
+CUTOFFS = {"gpaw": 400.0, "espresso": 500.0, "abinit": 600.0, "cp2k": 4000.0}
 MESH = (2, 2, 2)
 STEP_ANG = 0.01
 STRAIN = 0.004
@@ -44,10 +54,13 @@ def needs(program: str, folder: Path, packages: str):
 
 with_espresso = needs("pw.x", UPF, "quantum-espresso quantum-espresso-data")
 with_abinit = needs("abinit", PSP8, "abinit abinit-data")
+with_cp2k = needs("cp2k", GTH, "cp2k")
 PROGRAMS = [
     pytest.param("espresso", marks=with_espresso),
     pytest.param("abinit", marks=with_abinit),
 ]
+CP2K = pytest.param("cp2k", marks=[with_cp2k, pytest.mark.slow])
+"""Its local orbitals cost more on two atoms than plane waves do: about 10 s for each calculation."""
 
 
 def settings_for(name, **changes):
@@ -79,7 +92,7 @@ def labels(rattled):
     return label
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_forces_and_stress_are_derivatives_of_the_energy(name, rattled, labels):
     """The smearing of 0.5 eV makes TS large: forces belong to the free energy E − TS and to no other."""
     label = labels(name)
@@ -102,13 +115,136 @@ def test_forces_and_stress_are_derivatives_of_the_energy(name, rattled, labels):
     assert EV_PER_ANG3_IN_GPA * np.sum(stress * DIRECTION) == pytest.approx(EV_PER_ANG3_IN_GPA * slope, abs=0.15)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_forces_and_stress_agree_with_gpaw(name, labels):
-    """PBE with three kinds of pseudopotentials: what differs is theirs, if there are empty bands enough."""
+    """PBE with four kinds of pseudopotentials: what differs is theirs, if there are empty bands enough.
+
+    The two orbitals per valence state of CP2K's small basis set are what its larger bounds are for.
+    """
     reference, label = labels("gpaw"), labels(name)
     assert np.abs(reference.forces).max() > 1.0
-    assert np.abs(label.forces - reference.forces).max() < {"espresso": 0.02, "abinit": 0.01}[name]
-    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < 0.8
+    bound = {"espresso": 0.02, "abinit": 0.01, "cp2k": 0.1}[name]
+    assert np.abs(label.forces - reference.forces).max() < bound
+    bound = {"espresso": 0.8, "abinit": 0.8, "cp2k": 3.0}[name]
+    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < bound
+
+
+@cache
+def differences(name) -> tuple[np.ndarray, np.ndarray]:
+    """Energies (eV/atom) and stresses (GPa) of a displaced and of two strained cells over those of the crystal."""
+    crystal = bulk("Si", a=5.40)
+    displaced = crystal.copy()
+    displaced.positions[1] += [0.12, -0.06, 0.10]
+    stretched, sheared = crystal.copy(), crystal.copy()
+    stretched.set_cell(1.02 * crystal.cell.array, scale_atoms=True)
+    sheared.set_cell(crystal.cell.array @ (np.eye(3) + 0.05 * DIRECTION), scale_atoms=True)
+    cells = [calculate(name, atoms) for atoms in (crystal, displaced, stretched, sheared)]
+    energies = np.array([label.energy for label in cells[1:]]) - cells[0].energy
+    return energies / len(crystal), EV_PER_ANG3_IN_GPA * np.array(
+        [label.stress - cells[0].stress for label in cells[1:]]
+    )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_energy_and_stress_differences_agree_with_gpaw(name):
+    """What a potential learns are differences; the offset of the energy is the pseudopotentials' own."""
+    energies, stresses = differences("gpaw")
+    others, tensions = differences(name)
+    assert np.abs(energies).min() > 0.01
+    assert 1e3 * np.abs(others - energies).max() < 4.0
+    assert np.abs(tensions - stresses).max() < 0.25
+
+
+@pytest.mark.parametrize("name", ["gpaw", *PROGRAMS, CP2K])
+def test_meshes_are_centred_on_gamma(name, rattled):
+    """Two k-points along a direction that hold Γ are a cell twice as long at Γ; a mesh that is shifted is not."""
+    one = calculate(name, rattled, (2, 1, 1)).energy
+    two = calculate(name, rattled.repeat((2, 1, 1)), (1, 1, 1)).energy
+    assert two / 2 == pytest.approx(one, abs=0.004)
+
+
+METALS = {
+    "gpaw": ({}, 300.0),
+    "espresso": ({"functional": "LDA", "pseudopotentials": {"Al": "Al.pz-vbc.UPF"}}, 200.0),
+    "abinit": ({"pseudopotentials": {"Al": "Al.psp8"}}, 500.0),
+}
+
+
+@pytest.mark.parametrize("name", ["gpaw", *PROGRAMS])
+def test_forces_in_a_metal_belong_to_the_free_energy(name):
+    """Two atoms of aluminium with 0.6 eV of smearing: E − TS is what has the forces as its gradient."""
+    changes, cutoff = METALS[name]
+    dft = METHODS[name].model_copy(update=changes)
+    metal = bulk("Al", a=4.05).repeat((2, 1, 1))
+    metal.positions[1] += [0.12, 0.05, -0.08]
+    way = np.array([[0.0, 0.0, 0.0], [0.8, 0.33, -0.5]])
+
+    def label(step):
+        moved = metal.copy()
+        moved.positions += step * way
+        numbers = {"cutoff_ev": cutoff, "k_spacing_per_ang": 0.5, "scf_tolerance": 1e-5, "smearing_ev": 0.6}
+        return get_engine(dft).calculate(moved, reference_settings(dft, **numbers), (2, 3, 3), 1)
+
+    slope = (label(STEP_ANG).energy - label(-STEP_ANG).energy) / (2 * STEP_ANG)
+    force = -np.sum(label(0.0).forces * way)
+    assert abs(force) > 0.1
+    assert force == pytest.approx(slope, abs=0.005)
+
+
+MAGNETS = {"gpaw": ({}, 300.0), "espresso": ({"pseudopotentials": {"Ni": "Ni.pbe-nd-rrkjus.UPF"}}, 350.0)}
+
+
+@cache
+def nickel(name) -> float:
+    """What spin polarisation brings to nickel in eV/atom, on a coarse mesh."""
+    changes, cutoff = MAGNETS[name]
+    numbers = {"cutoff_ev": cutoff, "k_spacing_per_ang": 1.5, "scf_tolerance": 1e-4, "smearing_ev": 0.1}
+    energies = []
+    for spin in ({}, {"spin_polarized": True, "initial_moment": 1.0}):
+        dft = METHODS[name].model_copy(update=changes | spin)
+        energies.append(
+            get_engine(dft).calculate(bulk("Ni", a=3.52), reference_settings(dft, **numbers), MESH, 1).energy
+        )
+    return energies[0] - energies[1]
+
+
+@with_espresso
+def test_spin_lowers_the_energy_of_a_ferromagnet_as_much_as_with_gpaw():
+    assert nickel("gpaw") > 0.2
+    assert nickel("espresso") == pytest.approx(nickel("gpaw"), abs=0.05)
+
+
+@with_espresso
+def test_a_ferromagnet_keeps_a_moment():
+    """By what each code says itself: the energy alone could be lower for another reason."""
+    from gpaw import GPAW
+
+    from pesforge.dft.espresso_engine import EspressoEngine
+    from pesforge.dft.gpaw_engine import GpawEngine
+
+    said = []
+
+    class Telling(EspressoEngine):
+        def _results(self, calculator, work, settings, attempt, folder):
+            results = super()._results(calculator, work, settings, attempt, folder)
+            said.append((folder / calculator.template.outputname).read_text())
+            return results
+
+    spin = {"spin_polarized": True, "initial_moment": 1.0}
+    numbers = {"k_spacing_per_ang": 1.5, "scf_tolerance": 1e-3, "smearing_ev": 0.1}
+    changes, cutoff = MAGNETS["espresso"]
+    dft = METHODS["espresso"].model_copy(update=changes | spin)
+    atoms = bulk("Ni", a=3.52)
+    Telling(dft).calculate(atoms, reference_settings(dft, cutoff_ev=cutoff, **numbers), MESH, 1)
+    moments = [float(found) for found in re.findall(r"total magnetization\s+=\s+(\S+)", said[0])]
+    settings = reference_settings(Dft(**spin), cutoff_ev=300.0, **numbers)
+    atoms.set_initial_magnetic_moments([1.0])
+    atoms.calc = GPAW(**GpawEngine().parameters(settings, MESH, 1))
+    atoms.get_potential_energy()
+    moments.append(atoms.calc.get_magnetic_moment())
+    print("moments", moments[-2:])
+    assert min(moments[-2:]) > 0.4
+    assert moments[-2] == pytest.approx(moments[-1], abs=0.15)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -134,10 +270,11 @@ def energy_of_spin(name) -> float:
     return plain - polarized
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_spin_binds_as_much_as_with_gpaw(name):
     assert energy_of_spin("gpaw") > 0.3
-    assert energy_of_spin(name) == pytest.approx(energy_of_spin("gpaw"), abs=0.01)
+    bound = {"espresso": 0.01, "abinit": 0.01, "cp2k": 0.1}[name]
+    assert energy_of_spin(name) == pytest.approx(energy_of_spin("gpaw"), abs=bound)
 
 
 def failure(name, atoms, folder, timeout=600.0, mesh=(1, 1, 1), dft=None, **options):
@@ -157,7 +294,7 @@ def failure(name, atoms, folder, timeout=600.0, mesh=(1, 1, 1), dft=None, **opti
     return caught.value
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_scf_that_does_not_converge(name, rattled, tmp_path):
     error = failure(name, rattled, tmp_path, max_iterations=3)
     assert error.reason == SCF
@@ -165,18 +302,18 @@ def test_scf_that_does_not_converge(name, rattled, tmp_path):
     assert list(tmp_path.rglob("*.json")) == []
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_atoms_on_top_of_each_other(name, tmp_path):
     atoms = Atoms("Si2", positions=np.zeros((2, 3)), cell=[4, 4, 4], pbc=True)
     assert failure(name, atoms, tmp_path).reason == TOO_CLOSE
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_an_element_without_pseudopotential(name, tmp_path):
     assert failure(name, bulk("Ge"), tmp_path).reason == MISSING_SETUP
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_a_time_limit_ends_the_program_and_leaves_no_folder(name, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     error = failure(name, bulk("Si", cubic=True), tmp_path / "store", timeout=1.0, mesh=(5, 5, 5))
@@ -197,7 +334,7 @@ def processes() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, pytest.param("cp2k", marks=with_cp2k)])
 def test_the_files_of_the_documented_start_have_no_problems(name):
     dft = METHODS[name]
     assert get_engine(dft).problems(dft, ["Si", "H"]) == []
