@@ -14,6 +14,7 @@ DFT_RULES = (
     "label_batch",
     "compute_eos",
     "compute_elastic",
+    "compute_phases",
 )
 """Rules whose jobs do reference calculations."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, text
+from pesforge.report import figures, figures_fit, figures_hull, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -17,6 +17,7 @@ SECTIONS = (
     ("crossvalidation", "Cross-validation"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
+    ("thermodynamics", "Thermodynamics"),
     ("failures", "Failures"),
     ("cost", "Cost"),
     ("provenance", "Provenance"),
@@ -46,6 +47,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["eos"] = figures_fit.equation_of_state(validate["eos"])
     if validate["elastic_gpa"]:
         drawn["elastic"] = figures_fit.elastic(validate["elastic_gpa"])
+    if validate["hull"] and len(validate["hull"]["elements"]) == 2:
+        drawn["hull"] = figures_hull.hull(validate["hull"])
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -73,6 +76,7 @@ def _tables(evidence: Row) -> dict[str, Any]:
         else [],
         "elastic_rows": _side_by_side(elastic["dft"], elastic["potential"]) if elastic else [],
         "phonon_rows": _side_by_side(_named(phonon["dft"]), _named(phonon["potential"])) if phonon else [],
+        "mu_rows": _side_by_side(*hull["chemical_potentials_ev"].values()) if (hull := validate["hull"]) else [],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
     }
 
@@ -142,6 +146,7 @@ def render(evidence: Row) -> str:
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),
+            hull_message=figures_hull.hull_message,
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
         )
     )

@@ -41,8 +41,9 @@ GROUPS = {
     "eos": "Equation of state",
     "elastic": "Elastic constants",
     "phonon": "Phonons",
+    "hull": "Formation energies and stable phases",
 }
-HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon")
+HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull")
 
 
 def number(value: Any, digits: int = 4) -> str:
