@@ -18,6 +18,7 @@ DFT_RULES = (
     "label_low_batch",
     "compute_eos",
     "compute_elastic",
+    "compute_phases",
 )
 """Rules whose jobs do reference calculations."""
 

@@ -169,15 +169,19 @@ class Crystal(Structure):
 
 
 class Phase(Family):
-    """Competing crystals, each at several volumes and a group of its own."""
+    """Competing crystals, each at several volumes as one group, and copies with thermal displacements."""
 
     crystals: tuple[Crystal, ...] = Field(min_length=1, description="crystals")
     volumes: Count = Field(5, description="volumes of each; a larger number keeps the first ones")
     linear_strain_max: Positive = Field(0.04, le=0.3, description="largest |change of length|")
+    rattled: Copies = Field(
+        0, description="further copies of each with thermal displacements, as it is told; each is a group of its own"
+    )
+    temperature_k: Positive = Field(300.0, description="temperature of these displacements in K (k_eff of the parent)")
 
     def structures(self, elements: int) -> int:
-        """All volumes of all crystals."""
-        return len(self.crystals) * self.volumes
+        """All volumes and displaced copies of all crystals."""
+        return len(self.crystals) * (self.volumes + self.rattled)
 
 
 class Dimer(Family):

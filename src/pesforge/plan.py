@@ -91,6 +91,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         each, source = mean(measured), f"{len(measured)} labels of this study"
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
+    others += study.validate_.eos_points * len(loaded.crystals[1:])
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
     seconds = max(labels - done, 0) * each + max(others - stored, 0) * symmetric
     sweep = study.train.sweep

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pesforge.family_settings import Sample
+from pesforge.family_settings import Crystal, Sample
 from pesforge.fidelity_settings import Fidelity
 from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
@@ -225,6 +225,17 @@ class Tolerances(Section):
     derivative_stress_gpa: Positive = Field(1e-2, description="stress minus finite difference of the energy, GPa")
     label_force_ev_per_ang: Positive = Field(5e-3, description="label force minus finite difference, eV/Å")
     label_stress_gpa: Positive = Field(0.3, description="label stress minus finite difference (Pulay stress), GPa")
+    formation_mev_per_atom: Positive = Field(10.0, description="formation energy of a compound, meV/atom")
+
+
+class Hull(Section):
+    """Formation energies and convex hull of the parent, the crystals of `sample.phase` and those named here."""
+
+    crystals: tuple[Crystal, ...] = Field(
+        (),
+        description="further crystals, which no label need know; with the others they must hold each element alone. "
+        "The volume of each is relaxed, like the parent's with the numbers of `eos_points`, its shape is kept",
+    )
 
 
 class Validate(Section):
@@ -233,6 +244,7 @@ class Validate(Section):
     eos_points: Annotated[int, Field(ge=5)] = Field(7, description="volumes of the equation of state")
     eos_linear_strain_max: Positive = Field(0.03, le=0.2, description="largest |change of length|")
     elastic_strain: Positive = Field(0.01, le=0.05, description="strain of the elastic constants")
+    hull: Hull | None = Field(None, description="formation energies and convex hull")
     tolerances: Tolerances = Field(default_factory=Tolerances, description="tolerances")
 
 

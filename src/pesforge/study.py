@@ -20,6 +20,7 @@ from pesforge.settings import Dft, Study
 from pesforge.settings_types import Structure
 from pesforge.structure import build_parent, to_plain
 from pesforge.training.compose import points
+from pesforge.validation.hull_crystals import hull_crystals
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -30,7 +31,7 @@ MAX_BYTES = 1_000_000
 class LoadedStudy:
     """A checked study: settings, parent structure as builtin types, and the training configuration of every run.
 
-    The settings of each family are those that its sampler reads.
+    The settings of each family are those that its sampler reads; `crystals` are those of `validate.hull`.
     """
 
     settings: Study
@@ -38,6 +39,7 @@ class LoadedStudy:
     parent: dict[str, Any]
     families: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
+    crystals: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -276,9 +278,11 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         elements = structure.species if structure is not None else ()
         mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft).problems(dft, elements)]
     families: dict[str, dict[str, Any]] = {}
+    crystals: list[dict[str, Any]] = []
     if settings is not None and parent is not None:
         families, complaints = prepare(settings, parent, path.parent)
-        mistakes += [Mistake(place, text) for place, text in complaints]
+        crystals, more = hull_crystals(settings, parent, path.parent)
+        mistakes += [Mistake(place, text) for place, text in (*complaints, *more)]
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:
@@ -288,4 +292,6 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
     if settings is None or parent is None or mistakes:
         raise _refuse(path, mistakes, lines)
     settings = settings.model_copy(update={"dft": dft})
-    return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs)
+    return LoadedStudy(
+        settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs, crystals=crystals
+    )

@@ -8,7 +8,15 @@ import pytest
 from pesforge.study import read_yaml
 
 pytestmark = pytest.mark.slow
-DFT = {"scan_parameter", "measure_stiffness", "label_batch", "check_derivatives", "compute_eos", "compute_elastic"}
+DFT = {
+    "scan_parameter",
+    "measure_stiffness",
+    "label_batch",
+    "check_derivatives",
+    "compute_eos",
+    "compute_elastic",
+    "compute_phases",
+}
 BELOW_TRAINING = {"choose_potential", "export_potential", "validate_potential", "gather_provenance", "render_report"}
 TINY = "config/tiny.yaml"
 
@@ -77,9 +85,21 @@ def test_the_cutoff_grid_reruns_labels_and_what_is_below(beside):
     assert DFT | {"train_run"} | BELOW_TRAINING <= set(planned(beside))
 
 
+def test_another_crystal_of_the_hull_reruns_the_phases_and_the_proof(beside):
+    beside.edit(TINY, "lattice_constant_ang: 2.56", "lattice_constant_ang: 2.57")
+    assert set(planned(beside)) == {"compute_phases", "validate_potential", "gather_provenance", "render_report"}
+
+
 def test_the_temperature_reruns_no_convergence(beside):
     first = read_yaml(beside.root / TINY)[0]["sample"]["thermal"]["temperatures_k"][0]
     beside.edit(TINY, f"temperatures_k: [{first}", f"temperatures_k: [{first + 11}")
     jobs = set(planned(beside))
     assert "label_batch" in jobs
-    assert not jobs & {"scan_parameter", "choose_settings", "measure_stiffness", "compute_eos", "compute_elastic"}
+    assert not jobs & {
+        "scan_parameter",
+        "choose_settings",
+        "measure_stiffness",
+        "compute_eos",
+        "compute_elastic",
+        "compute_phases",
+    }

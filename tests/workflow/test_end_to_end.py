@@ -96,6 +96,10 @@ def test_the_study_reaches_its_report(finished):
     assert label["labelled"] == label["requested"] == 15
     verdict = read_json(results / "evidence/validate.json")["verdict"]
     assert verdict["passed"] > 10
+    hull = read_json(results / "evidence/validate.json")["hull"]
+    above = {row["name"]: row["above_hull_dft_mev_per_atom"] for row in hull["phases"]}
+    assert above["Si diamond"] == 0
+    assert 200 < above["Si sc"] < 900
     page = (results / "report/index.html").read_text()
     assert verdict["summary"].split(":")[0] in page
     assert not re.search(r"(src|href)=[\"']https?://", page)

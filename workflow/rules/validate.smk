@@ -53,6 +53,34 @@ rule compute_elastic:
         "../scripts/compute_elastic.py"
 
 
+rule compute_phases:
+    input:
+        settings=rules.choose_settings.output.settings,
+    output:
+        reference=f"{OUT}/validate/phases.json",
+    log:
+        f"{OUT}/logs/compute_phases.log",
+    benchmark:
+        f"{OUT}/benchmarks/validate/compute_phases.tsv"
+    conda:
+        "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        crystals=LOADED.crystals,
+        dft=plain(STUDY.dft),
+        volumes={
+            "linear_strain_max": STUDY.validate_.eos_linear_strain_max,
+            "points": STUDY.validate_.eos_points,
+        },
+        store=STORE,
+        store_code=DFT_CODE,
+        code=fingerprint(*CALCULATION, "validation/eos", "validation/phases"),
+    script:
+        "../scripts/compute_phases.py"
+
+
 rule validate_potential:
     input:
         model=rules.export_potential.output.model,
@@ -63,6 +91,7 @@ rule validate_potential:
         frames=rules.audit_dataset.output.frames,
         convergence=rules.check_derivatives.output.evidence,
         held_out=rules.export_potential.output.held_out,
+        phases=rules.compute_phases.output.reference if LOADED.crystals else [],
     output:
         evidence=f"{OUT}/evidence/validate.json",
     log:
@@ -75,6 +104,7 @@ rule validate_potential:
     params:
         parent=PARENT,
         validate=plain(STUDY.validate_),
+        crystals=LOADED.crystals,
         displacement=STUDY.sample.stiffness_displacement_ang,
         use=STUDY.choose.use,
         seed=STUDY.seed,

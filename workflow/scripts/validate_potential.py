@@ -12,6 +12,7 @@ from pesforge.structure import from_plain
 from pesforge.validation.accuracy import accuracy_checks, domain_of
 from pesforge.validation.check import Check
 from pesforge.validation.derivatives import derivative_checks
+from pesforge.validation.phases import compare_phases
 from pesforge.validation.properties import compare
 from pesforge.validation.symmetry import symmetry_checks
 from pesforge.validation.verdict import verdict
@@ -31,12 +32,17 @@ def work(job):
     properties, curves = compare(
         calculator, parent, reference=reference, settings=settings, displacement_ang=job.params.displacement
     )
+    stable, hull = [], None
+    if job.params.crystals:
+        known = read_json(job.input.phases)["phases"]
+        stable, hull = compare_phases(calculator, job.params.crystals, known, frames=frames, settings=settings)
     checks = [
         *(Check(**check) for check in read_json(job.input.convergence)["label_checks"]),
         *accuracy_checks(held_out["errors"], settings.tolerances, held_out["how"]),
         *symmetry_checks(parent, calculator, **probe),
         *derivative_checks(parent, calculator, **probe),
         *properties,
+        *stable,
     ]
     judged = verdict(checks, use=job.params.use, domain=domain_of(frames))
     write_json(
@@ -47,6 +53,7 @@ def work(job):
             "how_held_out": held_out["how"],
             **{key: held_out[key] for key in ("by_family", "by_force", "worst")},
             **curves,
+            "hull": hull,
         },
     )
     return f"{judged['passed']} checks passed, {judged['failed']} failed. {judged['summary']}"

@@ -12,6 +12,7 @@ from pesforge.report import (
     figures_coverage,
     figures_fidelity,
     figures_fit,
+    figures_hull,
     figures_ledger,
     repeats,
     text,
@@ -27,6 +28,7 @@ SECTIONS = (
     ("crossvalidation", "Cross-validation"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
+    ("thermodynamics", "Thermodynamics"),
     ("failures", "Failures"),
     ("fidelity", "Two levels"),
     ("cost", "Cost"),
@@ -70,6 +72,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         if evidence["fidelity"]["analysis"]:
             drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
             drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
+    if validate["hull"] and len(validate["hull"]["elements"]) == 2:
+        drawn["hull"] = figures_hull.hull(validate["hull"])
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -104,6 +108,7 @@ def _tables(evidence: Row) -> dict[str, Any]:
             }
             for row in evidence["ledger"]["trials"]
         ],
+        "mu_rows": _side_by_side(*hull["chemical_potentials_ev"].values()) if (hull := validate["hull"]) else [],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
     }
 
@@ -195,6 +200,7 @@ def render(evidence: Row) -> str:
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),
             ledger_message=text.ledger_message(evidence["ledger"]),
+            hull_message=figures_hull.hull_message,
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
         )
     )

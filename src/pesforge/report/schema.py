@@ -43,6 +43,39 @@ CHANGES = {
     ),
 }
 SPENT = dict.fromkeys(("dft_calculations", "dft_seconds", "failed_attempts", "lost_seconds", "untimed_attempts"))
+HULL: dict[str, Any] = {
+    "settings_hash": ANY,
+    "elements": ANY,
+    "chemical_potentials_ev": {"dft": {}, "potential": {}},
+    "phases": [
+        {
+            **dict.fromkeys(
+                (
+                    "name",
+                    "formula",
+                    "labelled",
+                    "elemental",
+                    "volume_dft_ang3_per_atom",
+                    "volume_potential_ang3_per_atom",
+                )
+            ),
+            **dict.fromkeys(("formation_dft_mev_per_atom", "formation_potential_mev_per_atom")),
+            **dict.fromkeys(("above_hull_dft_mev_per_atom", "above_hull_potential_mev_per_atom")),
+            "fractions": {},
+        }
+    ],
+    "by_family": [
+        dict.fromkeys(
+            (
+                "family",
+                "n_structures",
+                "formation_min_mev_per_atom",
+                "formation_max_mev_per_atom",
+                "formation_rmse_mev_per_atom",
+            )
+        )
+    ],
+}
 SHAPE: dict[str, dict[str, Any]] = {
     "converge": {
         "settings": {},
@@ -153,6 +186,7 @@ SHAPE: dict[str, dict[str, Any]] = {
         "eos": OrNull(dict.fromkeys(("volume_ang3_per_atom", "dft_ev_per_atom", "potential_ev_per_atom"))),
         "elastic_gpa": OrNull({"dft": {}, "potential": {}}),
         "phonon_thz": OrNull(dict.fromkeys(("dft", "potential"))),
+        "hull": OrNull(HULL),
         "by_family": [FAMILY_ERRORS],
         "by_force": [dict.fromkeys(("force_min_ev_per_ang", "force_max_ev_per_ang", "count", "force_rmse_ev_per_ang"))],
         "worst": [dict.fromkeys(("id", "family", "energy_error_mev_per_atom", "force_error_ev_per_ang"))],

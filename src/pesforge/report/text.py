@@ -41,6 +41,7 @@ GROUPS = {
     "eos": "Equation of state",
     "elastic": "Elastic constants",
     "phonon": "Phonons",
+    "hull": "Formation energies and stable phases",
 }
 OUTCOMES = {
     "bought": "of use to the others: {}",
@@ -50,7 +51,7 @@ OUTCOMES = {
     "unknown": "cannot be told: {}",
 }
 """What a family is to the others, by the outcome of the ledger."""
-HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon")
+HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull")
 
 
 def number(value: Any, digits: int = 4) -> str:

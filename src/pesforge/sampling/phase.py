@@ -1,4 +1,4 @@
-"""Competing crystals at several volumes."""
+"""Competing crystals at several volumes, and with thermal displacements."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.family_settings import Phase
+from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import symmetric_halvings
-from pesforge.sampling.frames import make_frame
+from pesforge.sampling.frames import make_frame, thermal_displacements
 from pesforge.sampling.measured import Measured
 from pesforge.structure import from_plain
 
@@ -21,22 +22,36 @@ class PhaseCells(Phase):
 
 
 def sample(parent: Atoms, settings: PhaseCells, measured: Measured, seed: int) -> list[Atoms]:
-    """Every crystal at hydrostatic strains 0, ±max, ±max/2, …; one group per crystal.
+    """Every crystal at hydrostatic strains 0, ±max, ±max/2, …, one group; then displaced copies, each a group.
 
-    Nothing here is random and the parent has no part in it: they belong to the signature that all families share.
+    With the volumes alone, no other structure would speak for a crystal when its group is left out.
 
     Args:
-        parent: not used.
-        settings: crystals, number of volumes and largest linear strain.
-        measured: not used.
-        seed: written into the structures.
+        parent: not used; it belongs to the signature that all families share.
+        settings: crystals, number of volumes and largest linear strain, displaced copies.
+        measured: k_eff of every species, for the displacements.
+        seed: seed of the study.
     """
     frames = []
     for number, (crystal, plain) in enumerate(zip(settings.crystals, settings.cells, strict=True)):
         word = crystal.prototype or (crystal.file.stem if crystal.file else "")
-        group = f"{NAME}-{number:02d}-{word}"
+        group, cell = f"{NAME}-{number:02d}-{word}", from_plain(plain)
         for volume, share in enumerate(symmetric_halvings(settings.volumes)):
             strain = share * settings.linear_strain_max * np.eye(3)
             name = f"{group}-{volume:03d}"
-            frames.append(make_frame(from_plain(plain), name=name, family=NAME, group=group, seed=seed, strain=strain))
+            frames.append(make_frame(cell, name=name, family=NAME, group=group, seed=seed, strain=strain))
+        for copy in range(settings.rattled):
+            own = derive_seed(seed, group, copy)
+            name = f"{group}-rattled-{copy:03d}"
+            frames.append(
+                make_frame(
+                    cell,
+                    name=name,
+                    family=NAME,
+                    group=name,
+                    seed=own,
+                    displacements=thermal_displacements(cell, measured.stiffness, settings.temperature_k, own),
+                    temperature_k=settings.temperature_k,
+                )
+            )
     return frames

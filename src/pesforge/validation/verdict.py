@@ -3,11 +3,12 @@
 The rule is stated here in full. Every use needs the *foundation*: all checks of the groups `labels`, `symmetry` and
 `derivatives` pass, and each of these groups holds at least one check that applies. A use then needs the checks listed
 in `USES`. A needed check that failed, or a need without any check that applies, forbids the use and is named as the
-reason. What was never sampled is listed as not usable whatever the checks say.
+reason; an optional need forbids only where it was tested and failed. What was never sampled is listed as not usable
+whatever the checks say.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pesforge.validation.check import Check
@@ -21,11 +22,13 @@ class Need:
         group: group of the checks.
         prefix: how their names start, ignoring case; empty: all of the group.
         words: what they show, for the report.
+        optional: forbids nothing where no such check was made.
     """
 
     group: str
     prefix: str
     words: str
+    optional: bool = False
 
     def checks(self, checks: Sequence[Check]) -> list[Check]:
         """Those of `checks` that the need speaks of."""
@@ -70,19 +73,22 @@ STRESS = Need("accuracy", "stress", "held-out stress error")
 EOS = Need("eos", "", "equation of state")
 ELASTIC = Need("elastic", "", "elastic constants")
 PHONON = Need("phonon", "", "phonons")
+HULL = Need("hull", "", "formation energies and stable phases")
 
 RELAXATION = Use("relaxation", (FORCE,))
-PHASE_DIAGRAM = Use("phase_diagram", (ENERGY, EOS))
+PHASE_DIAGRAM = Use("phase_diagram", (ENERGY, EOS, replace(HULL, optional=True)))
+STABILITY = Use("stability", (ENERGY, HULL))
 ELASTICITY = Use("elastic", (STRESS, EOS, ELASTIC))
 BALANCED = Use("balanced", (ENERGY, FORCE, STRESS))
 VIBRATIONS = Use("vibrations", (FORCE, PHONON))
-USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS)
+USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS, STABILITY)
 WORDS = {
     "balanced": "energies, forces and stresses of structures like those in the training data (general use)",
     "relaxation": "relaxation and molecular dynamics within the sampled range",
     "phase_diagram": "energy differences and equation of state of the sampled crystal",
     "elastic": "elastic constants and stress under small strain",
     "vibrations": "phonons and harmonic vibrations",
+    "stability": "formation energies and stable phases among the compared crystals",
 }
 UNSAMPLED = {
     "surface": "free surfaces",
@@ -103,12 +109,17 @@ def _quote(check: Check) -> str:
     return f"{check.name}: off by {number(check.deviation)}, allowed {number(check.tolerance)}"
 
 
+def _tested(need: Need, checks: Sequence[Check]) -> bool:
+    """Whether a check of the need applies."""
+    return any(check.passed is not None for check in need.checks(checks))
+
+
 def _obstacles(needs: Sequence[Need], checks: Sequence[Check]) -> list[str]:
     """Why `needs` are not met; empty if they are."""
     found = []
     for need in needs:
         relevant = [check for check in need.checks(checks) if check.passed is not None]
-        if not relevant:
+        if not relevant and not need.optional:
             found.append(f"{need.words}: not tested")
         failed = [check for check in relevant if not check.passed]
         found += [_quote(check) for check in failed[:3]]
@@ -162,7 +173,7 @@ def verdict(checks: Sequence[Check], *, use: str, domain: Domain) -> dict[str, A
         if obstacles:
             not_usable_for.append({"use": WORDS[candidate.name], "why": "; ".join(obstacles)})
         else:
-            proof = ", ".join(need.words for need in candidate.needs)
+            proof = ", ".join(need.words for need in candidate.needs if _tested(need, checks))
             usable_for.append({"use": WORDS[candidate.name], "why": f"within tolerance: {proof}"})
     failures = [check.name for check in checks if check.passed is False]
     passed = sum(check.passed is True for check in checks)

@@ -322,6 +322,45 @@ def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def hull_evidence() -> dict[str, Any]:
+    phases = [
+        {
+            "name": name,
+            "formula": name.split()[0],
+            "labelled": known,
+            "elemental": share in (0, 1),
+            "fractions": {element: value for element, value in (("Si", 1 - share), ("C", share)) if value},
+            "formation_dft_mev_per_atom": dft,
+            "formation_potential_mev_per_atom": potential,
+            "above_hull_dft_mev_per_atom": above[0],
+            "above_hull_potential_mev_per_atom": above[1],
+            "volume_dft_ang3_per_atom": volume,
+            "volume_potential_ang3_per_atom": None if potential is None else volume + 0.017,
+        }
+        for name, known, share, dft, potential, volume, above in (
+            ("Si diamond", True, 0.0, 0.0, 0.0, 20.46, (0.0, 0.0)),
+            ("C diamond", True, 1.0, 0.0, 0.0, 5.703, (0.0, 0.0)),
+            ("SiC zincblende", True, 0.5, -215.85, -214.15, 10.49, (0.0, 0.0)),
+            ("SiC rocksalt", False, 0.5, 473.2, None, 8.51, (689.05, None)),
+        )
+    ]
+    return {
+        "settings_hash": "dft-9f3ac1d2e4b5a697",
+        "elements": ["Si", "C"],
+        "chemical_potentials_ev": {"dft": {"C": -9.096, "Si": -5.424}, "potential": {"C": -9.097, "Si": -5.423}},
+        "phases": phases,
+        "by_family": [
+            {
+                "family": "thermal",
+                "n_structures": 28,
+                "formation_min_mev_per_atom": -211.4,
+                "formation_max_mev_per_atom": 37.9,
+                "formation_rmse_mev_per_atom": 1.83,
+            }
+        ],
+    }
+
+
 def family_errors(factor: float) -> list[dict[str, Any]]:
     return [
         {"family": "thermal", "n_structures": 28, **errors(1.31 * factor, 0.0254 * factor, 0.071 * factor)},
@@ -349,6 +388,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
             "potential": {"C11": 151.6, "C12": 57.9, "C44": 72.5},
         },
         "phonon_thz": {"dft": 15.09, "potential": 15.31},
+        "hull": hull_evidence(),
         "by_family": family_errors(0.97),
         "by_force": [
             {"force_min_ev_per_ang": a, "force_max_ev_per_ang": b, "count": n, "force_rmse_ev_per_ang": e}

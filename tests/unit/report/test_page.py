@@ -159,7 +159,7 @@ def test_the_page_is_accessible(reader):
     assert next(attrs for tag, attrs in tags if tag == "html")["lang"] == "en"
     assert all(attrs.get("scope") in ("col", "row") for tag, attrs in tags if tag == "th")
     drawings = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(drawings) == 17
+    assert len(drawings) == 18
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
@@ -229,11 +229,12 @@ def emptied(value, shape):
 
 def test_a_study_without_results_still_gives_a_page(evidence):
     empty = {stage: emptied(value, SHAPE[stage]) for stage, value in evidence.items()}
-    for key in ("eos", "elastic_gpa", "phonon_thz"):
+    for key in ("eos", "elastic_gpa", "phonon_thz", "hull"):
         empty["validate"][key] = None
     found = render(empty)
     read(found)
     assert "Equation of state: not computed." in found
+    assert "convex hull: not asked for" in found
     assert "None" not in " ".join(read(found).words)
 
 
@@ -245,6 +246,25 @@ def test_the_ledger_says_what_families_bought_and_that_a_single_one_cannot_be_co
     found = unescape(" ".join(read(render(alone)).words))
     assert "Nothing can be compared." in found
     assert "What each family bought the others" not in found
+
+
+def test_a_hull_of_one_element_has_a_table_and_no_figure(evidence):
+    changed = copy.deepcopy(evidence)
+    changed["validate"]["hull"]["elements"] = ["Si"]
+    found = render(changed)
+    assert 'id="fig-hull"' in render(evidence)
+    assert 'id="fig-hull"' not in found
+    assert "SiC rocksalt" in found
+
+
+def test_a_potential_without_formation_energies_says_so(evidence):
+    changed = copy.deepcopy(evidence)
+    hull = changed["validate"]["hull"]
+    for row in hull["phases"]:
+        for key in ("formation_potential_mev_per_atom", "above_hull_potential_mev_per_atom"):
+            row[key] = None
+    hull["chemical_potentials_ev"]["potential"] = {}
+    assert "The potential gives no formation energies" in render(changed)
 
 
 def test_labels_without_stress_are_drawn_without_it(evidence):

@@ -115,6 +115,17 @@ def test_phases_have_the_volumes_of_their_strains_and_a_group_each(tmp_path):
     assert frames[1].info["reference_cell"] == pytest.approx(frames[0].cell.array)
 
 
+def test_displaced_copies_of_phases_are_groups_of_their_own_with_the_variance_of_their_temperature(tmp_path):
+    frames = draw("phase", SALT, phases(tmp_path, volumes=1, rattled=300, temperature_k=600.0))
+    assert len(frames) == 2 * 301
+    assert len({frame.info["group"] for frame in frames}) == 2 * 301
+    perfect, copies = frames[0], frames[1:301]
+    assert all(frame.info["temperature_k"] == 600.0 for frame in copies)
+    assert all((frame.cell.array == perfect.cell.array).all() for frame in copies)
+    moved = np.array([frame.positions - perfect.positions for frame in copies])
+    assert (moved**2).mean() == pytest.approx(8.617333e-5 * 600 / 3.0, rel=0.1)
+
+
 def test_dimers_are_all_pairs_at_the_stated_distances_with_free_atoms():
     settings = DimerCurve(distances=3, shortest_factor=0.8, longest_ang=6.0, vacuum_ang=8.0)
     frames = draw("dimer", SALT, settings)
@@ -156,7 +167,7 @@ def every_family(tmp_path, more=False):
         "stacking_fault": StackingFault(lines=(line,), points=2 + 2 * extra, layers=2),
         "vacancy": Vacancy(supercell=(1, 1, 1), count=4 + extra),
         "interstitial": Interstitial(supercell=(1, 1, 1), count=3 + extra, distance_factor=0.5),
-        "phase": phases(tmp_path, volumes=3 + extra),
+        "phase": phases(tmp_path, volumes=3 + extra, rattled=1 + extra),
         "dimer": DimerCurve(distances=2 + extra, longest_ang=5.0),
         "compression": Compression(count=2 + extra),
         "phonon": Phonon(temperatures_k=(300.0,), count=2 + extra),
@@ -177,7 +188,7 @@ def test_the_seed_decides_everything_and_more_structures_keep_the_first(tmp_path
         assert (one.positions == kept.positions).all()
         assert (one.cell.array == kept.cell.array).all()
         moved = max(moved, np.abs(one.positions - three.positions).max())
-    assert (moved > 1e-3) == (family not in ("stacking_fault", "phase", "dimer"))
+    assert (moved > 1e-3) == (family not in ("stacking_fault", "dimer"))
 
 
 def test_structures_of_all_families_come_back_from_a_file_with_all_their_entries(tmp_path):

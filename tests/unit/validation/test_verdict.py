@@ -18,6 +18,7 @@ GROUPS = (
     ("bulk modulus", "eos"),
     ("C44", "elastic"),
     ("optical phonon", "phonon"),
+    ("formation energy", "hull"),
 )
 
 
@@ -37,19 +38,20 @@ def test_everything_within_tolerance_allows_every_use():
     found = verdict(checks(), use="balanced", domain=DOMAIN)
     assert found["usable"]
     assert allowed(found) == set(WORDS)
-    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (9, 0, 0, [])
+    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (10, 0, 0, [])
     assert "may be used" in found["summary"]
 
 
 @pytest.mark.parametrize(
     ("failing", "forbidden"),
     [
-        ("energy RMSE", {"balanced", "phase_diagram"}),
+        ("energy RMSE", {"balanced", "phase_diagram", "stability"}),
         ("force RMSE", {"balanced", "relaxation", "vibrations"}),
         ("stress RMSE", {"balanced", "elastic"}),
         ("bulk modulus", {"phase_diagram", "elastic"}),
         ("C44", {"elastic"}),
         ("optical phonon", {"vibrations"}),
+        ("formation energy", {"phase_diagram", "stability"}),
         ("force of the labels", set(WORDS)),
         ("rotation: energy", set(WORDS)),
         ("force against finite difference", set(WORDS)),
@@ -77,6 +79,16 @@ def test_what_was_not_tested_is_not_allowed(index):
     found = verdict(inapplicable, use="balanced", domain=DOMAIN)
     assert allowed(found) == allowed(without)
     assert found["not_applicable"] == 1
+
+
+def test_a_hull_that_was_not_asked_for_forbids_stability_alone_and_is_no_proof():
+    without = [check for check in checks() if check.group != "hull"]
+    found = verdict(without, use="phase_diagram", domain=DOMAIN)
+    assert allowed(found) == set(WORDS) - {"stability"}
+    assert "formation energies" not in " ".join(item["why"] for item in found["usable_for"])
+    assert "formation energies" in " ".join(
+        item["why"] for item in verdict(checks(), use="phase_diagram", domain=DOMAIN)["usable_for"]
+    )
 
 
 def test_an_inapplicable_check_beside_a_passed_one_forbids_nothing():
