@@ -3,6 +3,7 @@ import math
 
 from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
+from pesforge.dft.shapes import other_shapes
 from pesforge.structure import from_plain
 
 
@@ -32,6 +33,7 @@ PARENT = LOADED.parent
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 STORE = f"{OUT}/store"
+SHAPES = other_shapes(STUDY.sample)
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
 ENGINE = ENGINE_MODULES[STUDY.dft.engine]
 DFT_CODE = fingerprint(*ENGINE, "dft/settings")

@@ -53,15 +53,15 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
 
 
 def calculator_of(job: Any) -> Callable[..., Any]:
-    """A function (atoms, settings) → label: from the store where it is there, otherwise computed and stored."""
+    """A function (atoms, settings, mesh) → label: from the store where it is there, otherwise computed and stored."""
     from pesforge.dft.engines import get_engine
     from pesforge.dft.store import LabelStore, calculate_or_recall
     from pesforge.settings import Dft
 
     dft = Dft.model_validate(job.params.dft)
-    engine, store = get_engine(dft), LabelStore(Path(job.params.store), job.params.store_code)
+    engine, store = get_engine(dft), LabelStore(Path(job.params.store), job.params.store_code, job.rule)
 
-    def calculate(atoms: Any, settings: Any) -> Any:
+    def calculate(atoms: Any, settings: Any, mesh: Any = None) -> Any:
         return calculate_or_recall(
             atoms,
             settings=settings,
@@ -69,6 +69,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
             store=store,
             max_attempts=dft.max_attempts,
             timeout_s=dft.timeout_s,
+            mesh=mesh,
         )
 
     return calculate

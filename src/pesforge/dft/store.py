@@ -33,10 +33,12 @@ class LabelStore:
     Args:
         root: folder of the store.
         code: fingerprint of the code that computes labels; other code never finds these labels.
+        made_for: what is computing, such as a rule; written beside a new label, so that its cost can be told.
     """
 
     root: Path
     code: str
+    made_for: str = ""
 
     def key(self, atoms: Atoms, settings: ReferenceSettings, mesh: Mesh) -> str:
         """Name of a label: digest of the structure, the k-point mesh, the settings and the code."""
@@ -87,7 +89,7 @@ class LabelStore:
     def put(self, key: str, label: Label, settings: ReferenceSettings, mesh: Mesh) -> None:
         """Write a label; the file appears whole or not at all."""
         record = {"label": label.to_dict(), "settings": settings.to_dict(), "mesh": list(mesh), "code": self.code}
-        write_json(self.path(key), record)
+        write_json(self.path(key), record | {"made_for": self.made_for})
 
 
 def calculate_or_recall(
