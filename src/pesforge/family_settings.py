@@ -218,6 +218,18 @@ class Compression(Family):
         return self
 
 
+class Shared(Family):
+    """Calculations that are made anyway at the converged settings, for checks and k_eff: labels at no cost."""
+
+    count: Count | None = Field(
+        None, description="structures, those that differ most first; null: all, as many as the symmetry asks for"
+    )
+
+    def structures(self, elements: int) -> int:
+        """The count; reading a study puts the number of all where none is stated, and until then it is at least one."""
+        return self.count or 1
+
+
 class Sample(Section):
     """Families of structures; a family that is null is not sampled."""
 
@@ -232,6 +244,7 @@ class Sample(Section):
     phase: Phase | None = Field(None, description="competing crystals")
     dimer: Dimer | None = Field(None, description="free atoms and pairs")
     compression: Compression | None = Field(None, description="short distances in the solid")
+    shared: Shared | None = Field(None, description="calculations of checks and k_eff, which cost nothing more")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -1,7 +1,7 @@
 import pytest
 
-from pesforge.cost import cost
-from pesforge.io import write_json
+from pesforge.cost import convergence_cost, convergence_warning, cost
+from pesforge.io import read_json, write_json
 
 
 @pytest.fixture
@@ -34,3 +34,32 @@ def test_jobs_that_only_recalled_their_labels_make_no_share_above_one(study):
     found = cost(study / "benchmarks", study / "store", "now")
     assert found["total_seconds"] == 100.0
     assert found["dft_share"] == pytest.approx(0.8)
+
+
+def test_convergence_is_weighed_against_the_labels_that_it_serves():
+    made = [
+        ("scan_parameter", 30.0),
+        ("check_derivatives", 15.0),
+        ("label_batch", 50.0),
+        ("compute_eos", 99.0),
+        ("", 7.0),
+    ]
+    found = convergence_cost(made)
+    assert (found["converge_seconds"], found["label_seconds"], found["cheaper_than_labels"]) == (45.0, 50.0, True)
+    assert found["seconds_by_rule"]["not recorded"] == 7.0
+    assert convergence_warning(found) == ""
+    dear = convergence_cost([*made, ("scan_parameter", 6.0)])
+    assert dear["cheaper_than_labels"] is False
+    assert "51 s against 50 s" in convergence_warning(dear)
+    assert convergence_warning(convergence_cost([("scan_parameter", 6.0)])) == ""
+
+
+def test_the_cost_of_a_study_names_the_rule_of_every_calculation(study):
+    assert cost(study / "benchmarks", study / "store", "now")["convergence"]["seconds_by_rule"] == {
+        "not recorded": 80.0
+    }
+    for key, rule in (("aa1", "label_batch"), ("bb2", "scan_parameter")):
+        path = study / "store" / key[:2] / f"{key}.json"
+        write_json(path, read_json(path) | {"made_for": rule})
+    found = cost(study / "benchmarks", study / "store", "now")["convergence"]
+    assert (found["converge_seconds"], found["label_seconds"]) == (30.0, 50.0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from _adapter import run
 
-from pesforge.cost import cost
+from pesforge.cost import convergence_warning, cost
 from pesforge.io import read_json, write_json
 from pesforge.provenance import derive_seed, digest, fingerprint, versions
 
@@ -29,7 +29,9 @@ def work(job):
         },
     )
     write_json(job.output.cost, spent)
-    return f"{spent['dft_share']:.0%} of {spent['total_seconds']:.0f} s of all jobs inside reference calculations"
+    warning = convergence_warning(spent["convergence"])
+    share = f"{spent['dft_share']:.0%} of {spent['total_seconds']:.0f} s of all jobs inside reference calculations"
+    return f"{share}. {warning}" if warning else share
 
 
 run(snakemake, work)

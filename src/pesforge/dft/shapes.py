@@ -90,8 +90,10 @@ def shapes(parent: Atoms, other: Mapping[str, Sequence[Sequence[int]]]) -> dict[
         found[PRIMITIVE] = Shape(_perfect(primitive))
     for a, b, c in other["supercells"]:
         found[f"supercell {a}×{b}×{c}"] = Shape(_perfect(parent), (a, b, c))
-    for h, k, l in other["planes"]:
-        found[f"block ({h} {k} {l})"] = Shape(_perfect(block(plane_cell(parent, (h, k, l)), 0, LAYERS)))
+    for plane in other["planes"]:
+        first, second, third = plane
+        cell = plane_cell(parent, (first, second, third))
+        found[f"block ({first} {second} {third})"] = Shape(_perfect(block(cell, 0, LAYERS)))
     return found
 
 

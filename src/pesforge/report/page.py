@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, text
+from pesforge.report import figures, figures_fit, figures_shapes, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -36,6 +36,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
+        if scan["shapes"]:
+            drawn["shapes"] = figures_shapes.shapes(scan, evidence["converge"]["targets"])
     if sample["thermal"]:
         drawn["thermal"] = figures.thermal(sample, evidence["label"])
     if sample["strain"]:
@@ -54,7 +56,10 @@ def _tables(evidence: Row) -> dict[str, Any]:
     sample, label, validate = evidence["sample"], evidence["label"], evidence["validate"]
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
+    crystals = next((scan for scan in evidence["converge"]["scans"] if scan["shapes"]), None)
     return {
+        "shape_rows": crystals["shapes"] if crystals else [],
+        "shapes_message": figures_shapes.shapes_message(crystals) if crystals else "",
         "families": [
             {"family": name, "sampled": count, "labelled": label["by_family"].get(name)}
             for name, count in sample["families"].items()
@@ -142,6 +147,7 @@ def render(evidence: Row) -> str:
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),
+            convergence_message=text.convergence_message(evidence["cost"]["convergence"]),
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
         )
     )

@@ -49,9 +49,12 @@ SHAPE: dict[str, dict[str, Any]] = {
                         ("value", "energy_change_mev_per_atom", "force_change_ev_per_ang", "stress_change_gpa")
                     )
                 ],
+                "shapes": [dict.fromkeys(("value", "cell", "energy_above_first_mev_per_atom"))],
             }
         ],
         "label_checks": [CHECK],
+        "label_slopes": [dict.fromkeys(("cell", "quantity", "label", "difference", "deviation", "unit"))],
+        "pulay_stress_gpa": ANY,
     },
     "sample": {
         "stiffness_ev_per_ang2": {},
@@ -125,6 +128,7 @@ SHAPE: dict[str, dict[str, Any]] = {
     "cost": {
         "stages": [dict.fromkeys(("stage", "seconds", "jobs", "max_rss_mb"))],
         **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
+        "convergence": dict.fromkeys(("converge_seconds", "label_seconds", "cheaper_than_labels")),
     },
 }
 

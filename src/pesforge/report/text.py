@@ -139,3 +139,12 @@ def worst_family_message(rows: Sequence[Row]) -> str:
 def dropped_message(curate: Row) -> str:
     """How many labels were kept and dropped."""
     return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"
+
+
+def convergence_message(found: Row) -> str:
+    """What convergence cost beside the labels that it serves."""
+    converge, labels = duration(found["converge_seconds"]), duration(found["label_seconds"])
+    if found["cheaper_than_labels"] is None:
+        return "What convergence cost beside the labels was not recorded when these labels were computed."
+    told = f"Numerical convergence took {converge} of DFT, the labels that it serves {labels}"
+    return told + ("." if found["cheaper_than_labels"] else ": more than the labels themselves; see `converge`.")

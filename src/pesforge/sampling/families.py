@@ -20,6 +20,7 @@ from pesforge.sampling import (
     dimer,
     interstitial,
     phase,
+    shared,
     stacking_fault,
     strain,
     surface,
@@ -41,4 +42,5 @@ FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     phase.NAME: (phase.PhaseCells, phase.sample),
     dimer.NAME: (dimer.DimerCurve, dimer.sample),
     compression.NAME: (Compression, compression.sample),
+    shared.NAME: (shared.SharedCells, shared.sample),
 }
