@@ -96,5 +96,6 @@ def convergence_warning(found: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Convergence cost more than the labels ({found['converge_seconds']:.0f} s against "
-        f"{found['label_seconds']:.0f} s of DFT): start the grids of `converge` nearer to what is needed, or sample more."
+        f"{found['label_seconds']:.0f} s of DFT): start the grids of `converge` nearer to what is needed, or sample "
+        "more."
     )
