@@ -32,6 +32,7 @@ PURPOSES = {
 """What the rules that label no batch calculate for."""
 NO_LONGER_USED = "labels of structures that the study no longer has"
 UNCLAIMED = "asked for by no journal"
+CONVERGENCE = tuple(PURPOSES[rule] for rule in ("scan_parameter", "check_derivatives"))
 
 Event = Mapping[str, Any]
 
@@ -111,7 +112,8 @@ def spending(
         `families`: rows with `family`, `labels`, `dft_calculations`, `dft_seconds`, and `median_seconds` and
         `mean_seconds` of its labels as they were computed, recalled or not; `shared`: rows with `purpose`,
         `dft_calculations` and `dft_seconds`. Both with `failed_attempts`, their `lost_seconds`, which are no part of
-        `dft_seconds`, and `untimed_attempts`, whose time no journal knows because they were killed. Totals of all.
+        `dft_seconds`, and `untimed_attempts`, whose time no journal knows because they were killed. Totals of
+        all, and `convergence` (`convergence_cost`).
     """
     events = list(batches)
     family_of = dict(failed) | {name: family for name, family, _ in labels}
@@ -139,7 +141,20 @@ def spending(
         "dft_calculations": len(seconds),
         "dft_seconds": sum(seconds.values()),
         "lost_seconds": sum(row["lost_seconds"] for row in (*families, *shared)),
+        "convergence": convergence_cost(families, shared),
     }
+
+
+def convergence_cost(families: Sequence[Mapping[str, Any]], shared: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What numerical convergence cost beside the labels that it serves: seconds, and whether it was cheaper.
+
+    Args:
+        families: rows of `spending` by family.
+        shared: its rows by purpose.
+    """
+    converge = float(sum(row["dft_seconds"] for row in shared if row["purpose"] in CONVERGENCE))
+    labels = float(sum(row["dft_seconds"] for row in families))
+    return {"converge_seconds": converge, "label_seconds": labels, "cheaper_than_labels": converge <= labels}
 
 
 def _keys(events: Iterable[Event]) -> list[str]:

@@ -254,10 +254,7 @@ class Gaps(Family):
 
 
 class Candidates(Section):
-    """Cheap structures without labels that say what coverage could be, and that `gaps` chooses from.
-
-    In turn: strained and displaced, displaced, and compressed as in `compression`.
-    """
+    """Strained, displaced or compressed cells without labels: what coverage could be, and what `gaps` chooses from."""
 
     number: Count = Field(900, le=100_000, description="candidates")
     hydrostatic_max: NonNegative | None = Field(
@@ -272,6 +269,18 @@ class Candidates(Section):
     fraction_min: Fraction = Field(
         0.7, description="least shortest distance, over the nearest-neighbour distance of the parent"
     )
+
+
+class Shared(Family):
+    """Calculations that are made anyway at the converged settings, for checks and k_eff: labels at no cost."""
+
+    count: Count | None = Field(
+        None, description="structures, those that differ most first; null: all, as many as the symmetry asks for"
+    )
+
+    def structures(self, elements: int) -> int:
+        """The count; reading a study puts the number of all where none is stated, and until then it is at least one."""
+        return self.count or 1
 
 
 class Sample(Section):
@@ -290,6 +299,7 @@ class Sample(Section):
     compression: Compression | None = Field(None, description="short distances in the solid")
     phonon: Phonon | None = Field(None, description="displacements of phonons")
     gaps: Gaps | None = Field(None, description="candidates that fill gaps of coverage")
+    shared: Shared | None = Field(None, description="calculations of checks and k_eff, which cost nothing more")
     candidates: Candidates = Field(default_factory=Candidates, description="candidates")
 
     @model_validator(mode="after")

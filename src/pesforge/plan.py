@@ -9,6 +9,7 @@ from pesforge.dft.engines import get_engine
 from pesforge.dft.labelling import read_journals
 from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.settings import ReferenceSettings
+from pesforge.dft.shapes import other_shapes, shapes
 from pesforge.io import read_json
 from pesforge.progress import duration
 from pesforge.published.mlearn import CITATION
@@ -19,8 +20,8 @@ from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
 
 CONVERGENCE_CELLS = 3
-REFERENCE_CELLS = 20
-"""Rough number of other symmetric cells: elastic constants, k_eff, finite differences."""
+REFERENCE_CELLS = 33
+"""Rough number of other symmetric cells: elastic constants, k_eff, finite differences of two cells."""
 SYMMETRY_SAVING = 0.35
 """Rough cost of a symmetric cell over that of a rattled one."""
 
@@ -90,7 +91,8 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         symmetric *= mean(measured) / each
         each, source = mean(measured), f"{len(measured)} labels of this study"
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
-    others = CONVERGENCE_CELLS * 3 * len(scans) + study.validate_.eos_points + REFERENCE_CELLS
+    shape_cells = CONVERGENCE_CELLS * len(shapes(parent, other_shapes(study.sample)))
+    others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
     others += study.validate_.eos_points * len(loaded.crystals[1:])
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
     seconds = max(labels - done, 0) * each + max(others - stored, 0) * symmetric

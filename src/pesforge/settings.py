@@ -70,7 +70,11 @@ class Dft(Section):
 class ConvergenceTargets(Section):
     """Largest change that a further refinement may cause."""
 
-    energy_mev_per_atom: Positive = Field(1.0, description="change of energy differences between cells, meV/atom")
+    energy_mev_per_atom: Positive = Field(
+        1.0,
+        description="change of energy differences between cells, and difference of the perfect crystal between cells "
+        "of other shape where families have such, meV/atom",
+    )
     force_ev_per_ang: Positive = Field(0.02, description="change of any force component, eV/Å")
     stress_gpa: Positive = Field(0.1, description="change of any stress component, GPa")
 
@@ -97,7 +101,8 @@ class Converge(Section):
     )
     smearing_ev: tuple[Positive, ...] = Field(
         (),
-        description="smearing widths in eV, falling, at least 3, for metals; empty: `dft.smearing_ev` is used as it is",
+        description="smearing widths in eV, falling, at least 3, for metals: how far free energies and their slopes "
+        "depend on the width; empty: `dft.smearing_ev` is used as it is",
     )
     displacement_ang: Positive = Field(0.2, le=1, description="displacement of one atom in the displaced cell, Å")
     strain: Positive = Field(0.03, le=0.2, description="amplitude of the strained cells")

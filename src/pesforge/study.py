@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pesforge.dft.engines import get_engine
+from pesforge.dft.shared import shared_cells
 from pesforge.errors import PesforgeError, SettingsError
 from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
@@ -257,6 +258,15 @@ def _beside(folder: Path, dft: Dft) -> Dft:
     return dft if given is None else dft.model_copy(update={"pseudopotential_folder": folder / given})
 
 
+def _counted(study: Study, shared: int) -> Study:
+    """The study with the number of all structures of the family `shared` where none is stated."""
+    section = study.sample.shared
+    if section is None or section.count is not None:
+        return study
+    sample = study.sample.model_copy(update={"shared": section.model_copy(update={"count": shared})})
+    return study.model_copy(update={"sample": sample})
+
+
 def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_folder: Path) -> LoadedStudy:
     mistakes: list[Mistake] = []
     settings: Study | None = None
@@ -280,7 +290,9 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
     families: dict[str, dict[str, Any]] = {}
     crystals: list[dict[str, Any]] = []
     if settings is not None and parent is not None:
-        families, complaints = prepare(settings, parent, path.parent)
+        shared = shared_cells(parent, settings) if settings.sample.shared else []
+        settings = _counted(settings, len(shared))
+        families, complaints = prepare(settings, parent, path.parent, shared)
         crystals, more = hull_crystals(settings, parent, path.parent)
         mistakes += [Mistake(place, text) for place, text in (*complaints, *more)]
     runs: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,14 @@
 import pytest
 
-from pesforge.cost import NO_LONGER_USED, UNCLAIMED, cost, spending, stored_seconds
+from pesforge.cost import (
+    CONVERGENCE,
+    NO_LONGER_USED,
+    UNCLAIMED,
+    convergence_cost,
+    cost,
+    spending,
+    stored_seconds,
+)
 from pesforge.io import write_json
 
 
@@ -84,6 +92,15 @@ def test_every_calculation_is_counted_once_and_all_rows_together_are_the_store(s
     assert shared == {"numerical convergence": 3.0, "equation of state": 4.0, NO_LONGER_USED: 5.0, UNCLAIMED: 2.0}
     assert sum(row["dft_seconds"] for row in (*spent["families"], *spent["shared"])) == sum(SECONDS.values())
     assert sum(row["dft_calculations"] for row in (*spent["families"], *spent["shared"])) == len(SECONDS)
+
+
+def test_convergence_is_weighed_against_the_labels_that_it_serves():
+    labels = [{"dft_seconds": 30.0}, {"dft_seconds": 20.0}]
+    others = [{"purpose": "equation of state", "dft_seconds": 99.0}]
+    converge = [{"purpose": name, "dft_seconds": 15.0} for name in CONVERGENCE]
+    found = convergence_cost(labels, [*converge, *others])
+    assert found == {"converge_seconds": 30.0, "label_seconds": 50.0, "cheaper_than_labels": True}
+    assert convergence_cost(labels, [*converge * 2, *others])["cheaper_than_labels"] is False
 
 
 def test_the_total_is_that_of_the_evidence_on_cost(study):

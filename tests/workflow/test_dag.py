@@ -103,3 +103,8 @@ def test_the_temperature_reruns_no_convergence(beside):
         "compute_elastic",
         "compute_phases",
     }
+
+
+def test_a_family_with_cells_of_its_own_reruns_the_scan_of_k_points_alone(beside):
+    beside.edit(TINY, "  volume: {count: 3", "  vacancy: {supercell: [1, 1, 2], count: 1}\n  volume: {count: 3")
+    assert planned(beside)["scan_parameter"] == 1

@@ -20,10 +20,16 @@ rule scan_parameter:
         dft=plain(STUDY.dft),
         pseudopotentials=PSEUDOPOTENTIALS,
         converge=plain(STUDY.converge),
+        shapes=lambda wildcards: SHAPES if "k_spacing" in wildcards.parameter else {},
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(
-            *CALCULATION, "dft/convergence", "dft/pseudopotentials", "dft/scan"
+            *CALCULATION,
+            "dft/convergence",
+            "dft/pseudopotentials",
+            "dft/scan",
+            "dft/shapes",
+            "sampling/lattice_planes",
         ),
     script:
         "../scripts/scan_parameter.py"
@@ -73,6 +79,6 @@ rule check_derivatives:
         tolerances=plain(STUDY.validate_.tolerances),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/consistency", "dft/convergence"),
+        code=fingerprint(*CALCULATION, "dft/consistency", "dft/convergence", "dft/scan"),
     script:
         "../scripts/check_derivatives.py"

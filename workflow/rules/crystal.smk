@@ -3,6 +3,7 @@ import math
 
 from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
+from pesforge.dft.shapes import other_shapes
 from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
@@ -55,6 +56,7 @@ CANDIDATES = plain(stated_range(STUDY.sample))
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 STORE = f"{OUT}/store"
+SHAPES = other_shapes(STUDY.sample)
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
 ENGINE = ENGINE_MODULES[STUDY.dft.engine]
 DFT_CODE = fingerprint(*ENGINE, "dft/settings")

@@ -53,7 +53,7 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
 
 
 def calculator_of(job: Any) -> Callable[..., Any]:
-    """A function (atoms, settings) → label: from the store where it is there, otherwise computed and stored.
+    """A function (atoms, settings, mesh) → label: from the store where it is there, otherwise computed and stored.
 
     What was asked for, and what it took, goes into a journal of the job beside the store.
     """
@@ -66,7 +66,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
     engine, store = get_engine(dft), LabelStore(Path(job.params.store), job.params.store_code)
     journal = Journal(store.journals / f"{Path(job.log[0]).stem}.jsonl")
 
-    def calculate(atoms: Any, settings: Any) -> Any:
+    def calculate(atoms: Any, settings: Any, mesh: Any = None) -> Any:
         return calculate_or_recall(
             atoms,
             settings=settings,
@@ -74,6 +74,7 @@ def calculator_of(job: Any) -> Callable[..., Any]:
             store=store,
             max_attempts=dft.max_attempts,
             timeout_s=dft.timeout_s,
+            mesh=mesh,
             on_event=journal.append,
         )
 

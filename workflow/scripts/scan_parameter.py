@@ -19,6 +19,7 @@ def work(job):
         dft=Dft.model_validate(job.params.dft),
         converge=Converge.model_validate(job.params.converge),
         calculate=calculator_of(job),
+        other_shapes=job.params.shapes,
         on_progress=lambda value, cell: progress.say(f"{name} {value:g}, {cell} cell"),
     )
     with atomic_path(job.output.curve) as temporary:

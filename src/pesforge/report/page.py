@@ -14,6 +14,7 @@ from pesforge.report import (
     figures_fit,
     figures_hull,
     figures_ledger,
+    figures_shapes,
     repeats,
     text,
 )
@@ -51,6 +52,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
+        if scan["shapes"]:
+            drawn["shapes"] = figures_shapes.shapes(scan, evidence["converge"]["targets"])
     if evidence["repeats"]["failed_at_first"]:
         drawn["repeats"] = repeats.figure(evidence["repeats"])
     if sample["thermal"] or sample["phonon"]:
@@ -82,7 +85,10 @@ def _tables(evidence: Row) -> dict[str, Any]:
     sample, label, validate = evidence["sample"], evidence["label"], evidence["validate"]
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
+    crystals = next((scan for scan in evidence["converge"]["scans"] if scan["shapes"]), None)
     return {
+        "shape_rows": crystals["shapes"] if crystals else [],
+        "shapes_message": figures_shapes.shapes_message(crystals) if crystals else "",
         "families": [
             {"family": name, "sampled": count, "labelled": label["by_family"].get(name)}
             for name, count in sample["families"].items()
@@ -201,6 +207,7 @@ def render(evidence: Row) -> str:
             choice_message=text.choice_message(evidence["choose"]),
             ledger_message=text.ledger_message(evidence["ledger"]),
             hull_message=figures_hull.hull_message,
+            convergence_message=text.convergence_message(evidence["ledger"]["convergence"]),
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),
         )
     )

@@ -92,9 +92,12 @@ SHAPE: dict[str, dict[str, Any]] = {
                         ("value", "energy_change_mev_per_atom", "force_change_ev_per_ang", "stress_change_gpa")
                     )
                 ],
+                "shapes": [dict.fromkeys(("value", "cell", "energy_above_first_mev_per_atom"))],
             }
         ],
         "label_checks": [CHECK],
+        "label_slopes": [dict.fromkeys(("cell", "quantity", "label", "difference", "deviation", "unit"))],
+        "pulay_stress_gpa": ANY,
     },
     "sample": {
         "stiffness_ev_per_ang2": {},
@@ -203,6 +206,7 @@ SHAPE: dict[str, dict[str, Any]] = {
     },
     "ledger": {
         **dict.fromkeys(("rule", "remark", "dft_calculations", "dft_seconds", "lost_seconds")),
+        "convergence": dict.fromkeys(("converge_seconds", "label_seconds", "cheaper_than_labels")),
         "families": [{**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds")), **SPENT}],
         "shared": [{"purpose": ANY, **SPENT}],
         "bought": [

@@ -170,3 +170,14 @@ def distances_message(rows: Sequence[Row]) -> str:
     worst = min(pairs, key=lambda row: float(row["curated_percent"]))
     name = str(worst["measure"]).removeprefix("distances ")
     return f"Distances of {name} fill {number(worst['curated_percent'], 3)} % of their bins, the least of all pairs"
+
+
+def convergence_message(found: Row) -> str:
+    """What convergence cost beside the labels that it serves."""
+    converge, labels = duration(found["converge_seconds"]), duration(found["label_seconds"])
+    told = f"Numerical convergence took {converge} of DFT, the labels that it serves {labels}"
+    return told + (
+        "."
+        if found["cheaper_than_labels"]
+        else ": more than the labels themselves. Start the grids of `converge` nearer to what is needed."
+    )

@@ -22,6 +22,7 @@ from pesforge.sampling import (
     interstitial,
     phase,
     phonon,
+    shared,
     stacking_fault,
     strain,
     surface,
@@ -45,4 +46,5 @@ FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     dimer.NAME: (dimer.DimerCurve, dimer.sample),
     compression.NAME: (Compression, compression.sample),
     phonon.NAME: (Phonon, phonon.sample),
+    shared.NAME: (shared.SharedCells, shared.sample),
 }

@@ -1,7 +1,7 @@
 """What a study says of its families, made complete for the samplers and tried on the parent before anything runs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from pesforge.errors import PesforgeError
-from pesforge.family_settings import Compression, Dimer, Gaps, Interstitial, Phase
+from pesforge.family_settings import Compression, Dimer, Gaps, Interstitial, Phase, Shared
 from pesforge.io import canonical_json
 from pesforge.pairs import find_pairs
 from pesforge.sampling import candidates
@@ -18,14 +18,16 @@ from pesforge.sampling.measured import Measured
 from pesforge.settings import Study
 from pesforge.structure import build_parent, to_plain
 
-TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer")
+TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer", "shared")
 """Families that not every crystal has, or not as often as asked for; their samplers are quick."""
 
 Complaint = tuple[tuple[str | int, ...], str]
 """Place in the study file, and what is wrong there."""
 
 
-def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[str, Any]], list[Complaint]]:
+def prepare(
+    study: Study, parent: Atoms, folder: Path, shared: Sequence[Mapping[str, Any]] = ()
+) -> tuple[dict[str, dict[str, Any]], list[Complaint]]:
     """The settings of every sampled family as builtin types, as its sampler reads them; and what cannot be sampled.
 
     The crystals of `phase` are built, files read, and the longest distance of `dimer` is the cutoff where none is
@@ -35,6 +37,7 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
         study: settings that are right in themselves.
         parent: parent crystal.
         folder: folder that files are relative to.
+        shared: cells of the family `shared`.
     """
     complaints: list[Complaint] = []
     found = {}
@@ -43,6 +46,8 @@ def prepare(study: Study, parent: Atoms, folder: Path) -> tuple[dict[str, dict[s
         plain = json.loads(canonical_json(section.model_dump(mode="json")))
         if isinstance(section, Phase):
             plain["cells"] = list(_crystals(section, study, folder, complaints))
+        elif isinstance(section, Shared):
+            plain["cells"] = [dict(cell) for cell in shared]
         elif isinstance(section, Dimer):
             plain["longest_ang"] = study.describe.cutoff_ang if section.longest_ang is None else section.longest_ang
             complaints += _below_the_filter("dimer", "shortest_factor", section.shortest_factor, study)
