@@ -24,6 +24,7 @@ STAGES = {
     "sample",
     "label",
     "curate",
+    "coverage",
     "describe",
     "crossvalidate",
     "train",
