@@ -250,10 +250,7 @@ class Gaps(Family):
 
 
 class Candidates(Section):
-    """Cheap structures without labels that say what coverage could be, and that `gaps` chooses from.
-
-    In turn: strained and displaced, displaced, and compressed as in `compression`.
-    """
+    """Strained, displaced or compressed cells without labels: what coverage could be, and what `gaps` chooses from."""
 
     number: Count = Field(900, le=100_000, description="candidates")
     hydrostatic_max: NonNegative | None = Field(
