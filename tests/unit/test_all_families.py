@@ -136,6 +136,8 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
         ("dimer: {shortest_factor: 0.4}", "sample.dimer.shortest_factor: reaches down to 0.40 of the sum"),
         ("dimer: {longest_ang: 1.0}", "sample.dimer: the shortest distance of Au-Au"),
         ("compression: {fraction_min: 0.3}", "sample.compression.fraction_min: reaches down to 0.3"),
+        ("gaps: {count: 901}", "sample.gaps.count: is 901, but there are 900 candidates"),
+        ("gaps: {}\n  strain: null\n  volume: null", "sample.gaps.kinds: holds strains, but no family is strained"),
         ("compression: {fraction_min: 0.95}", "sample.compression: `fraction_min` must be below `fraction_max`"),
     ],
 )

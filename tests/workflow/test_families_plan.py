@@ -22,8 +22,9 @@ def test_every_family_is_a_job_and_every_structure_is_in_a_batch(make_clone, tmp
     every = planned(clone)
     total = sum(COUNTS.values()) + 1 + 4
     assert (few["sample_family"], few["label_batch"]) == (3, 3)
-    assert (every["sample_family"], every["label_batch"]) == (len(COUNTS) + 1, -(-total // 5))
-    changed = ("sample_family", "label_batch", "total")
+    assert (every["sample_family"], every["label_batch"]) == (len(COUNTS), -(-total // 5))
+    assert "fill_gaps" not in few
+    changed = ("sample_family", "label_batch", "fill_gaps", "total")
     assert {name: count for name, count in few.items() if name not in changed} == {
         name: count for name, count in every.items() if name not in changed
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
@@ -198,6 +198,12 @@ class DescriptorBins:
         return found.reshape(len(features), -1)
 
 
+@cache
+def _basis(species: tuple[str, ...], cutoff_ang: float) -> AceBasis:
+    """The descriptors of coverage; their tables are made once."""
+    return AceBasis(species=species, cutoff_ang=cutoff_ang, max_degree=MAX_DEGREE, l_max=L_MAX)
+
+
 def mean_descriptors(frames: Sequence[Atoms], species: tuple[str, ...], cutoff_ang: float) -> FloatArray:
     """Mean over the atoms of the invariants of every structure, (S, K).
 
@@ -206,7 +212,7 @@ def mean_descriptors(frames: Sequence[Atoms], species: tuple[str, ...], cutoff_a
         species: symbols of the elements, in alphabetical order.
         cutoff_ang: cutoff in Å.
     """
-    basis = AceBasis(species=species, cutoff_ang=cutoff_ang, max_degree=MAX_DEGREE, l_max=L_MAX)
+    basis = _basis(species, cutoff_ang)
     return np.array([basis.invariants(atoms).mean(axis=0) for atoms in frames]).reshape(len(frames), -1)
 
 

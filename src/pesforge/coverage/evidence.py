@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from pesforge.coverage.bins import BIN_WIDTH_ANG, Bins, StrainBins
+from pesforge.coverage.bins import BIN_WIDTH_ANG, Bins, DescriptorBins, StrainBins
 from pesforge.coverage.cloud import Cloud
 from pesforge.family_settings import BinKind
 from pesforge.fields import FAMILY, ID
@@ -48,16 +48,15 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
         "curated_percent": found[stays].any(axis=0),
     }
     states = _states(**{key.removesuffix("_percent"): mask for key, mask in stages.items()})
-    columns = dict(_columns(cloud.bins))
-    bins, parts = cloud.bins, cloud.bins.parts
-    grids = {kind: states[parts[kind]].reshape(part.shape).tolist() for kind, part in _grids(bins)}
+    bins, columns = cloud.bins, dict(_columns(cloud.bins))
+    grids = {kind: states[bins.parts[kind]].reshape(part.shape).tolist() for kind, part in _grids(bins).items()}
     return {
         "candidates": len(cloud.believed),
         "refused": int((~cloud.believed).sum()),
         "min_distance_factor": bins.distances.min_distance_factor,
         "gaps": int(of_gaps.sum()),
         "percent": [
-            {"measure": name, "bins": int(chosen.stop - chosen.start)}
+            {"measure": name, "bins": chosen.stop - chosen.start}
             | {key: 100 * float(mask[chosen].mean()) for key, mask in stages.items()}
             for name, chosen in columns.items()
         ],
@@ -66,18 +65,11 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
                 "pair": name,
                 "start_ang": float(start),
                 "width_ang": BIN_WIDTH_ANG,
-                "state": states[chosen].tolist(),
+                "state": states[columns[f"distances {name}"]].tolist(),
             }
-            for name, start, chosen in zip(
-                bins.distances.names, bins.distances.starts_ang, list(columns.values()), strict=False
-            )
+            for name, start in zip(bins.distances.names, bins.distances.starts_ang, strict=True)
         ],
-        "strains": {
-            "edges": [edges.tolist() for edges in _strain_edges(bins.strains)],
-            "state": grids["strains"],
-        }
-        if grids.get("strains")
-        else None,
+        "strains": {"edges": _strain_edges(bins.strains), "state": grids["strains"]} if "strains" in grids else None,
         "descriptors": {
             "edges": bins.descriptors.edges.tolist(),
             "explained_percent": (100 * bins.descriptors.explained).tolist(),
@@ -93,25 +85,25 @@ def _states(reached: BoolArray, without_gaps: BoolArray, sampled: BoolArray, cur
     return np.select(conditions, [FILLED, BY_GAPS, LOST, EMPTY], UNREACHED)
 
 
-def _grids(bins: Bins) -> list[tuple[BinKind, Any]]:
+def _grids(bins: Bins) -> dict[BinKind, StrainBins | DescriptorBins]:
     """The two kinds of bins on a plane; no strains where the study asks for none."""
-    return [("strains", bins.strains)] * bool(bins.strains.shape[0]) + [("descriptors", bins.descriptors)]
+    grids: dict[BinKind, StrainBins | DescriptorBins] = {"strains": bins.strains, "descriptors": bins.descriptors}
+    return {kind: grid for kind, grid in grids.items() if grid.shape[0]}
 
 
 def _columns(bins: Bins) -> Iterator[tuple[str, slice]]:
     """The bins of every measure."""
-    for name, start, stop in zip(
-        bins.distances.names, bins.distances.offsets, bins.distances.offsets[1:], strict=False
-    ):
+    for name, (start, stop) in zip(bins.distances.names, pairwise(bins.distances.offsets), strict=True):
         yield f"distances {name}", slice(int(start), int(stop))
-    for kind, _ in _grids(bins):
+    for kind in _grids(bins):
         yield kind, bins.parts[kind]
 
 
-def _strain_edges(strains: StrainBins) -> list[np.ndarray]:
+def _strain_edges(strains: StrainBins) -> list[list[float]]:
     """Edges of the bins along I₁ and √J₂."""
     first, second = strains.shape
-    return [np.linspace(-strains.i1_max, strains.i1_max, first + 1), np.linspace(0, strains.root_j2_max, second + 1)]
+    ends = ((-strains.i1_max, strains.i1_max, first + 1), (0.0, strains.root_j2_max, second + 1))
+    return [np.linspace(*end).tolist() for end in ends]
 
 
 def _empty_ranges(bins: Bins, states: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -123,8 +115,8 @@ def _empty_ranges(bins: Bins, states: np.ndarray) -> Iterator[dict[str, Any]]:
         for low, high, state in _runs(states[first:stop]):
             near, far = start + low * BIN_WIDTH_ANG, min(start + high * BIN_WIDTH_ANG, distances.cutoff_ang)
             yield _row(f"distances {name}", f"{near:.2f} to {far:.2f} Å", high - low, state)
-    edges = {"strains": _strain_edges(bins.strains), "descriptors": list(bins.descriptors.edges)}
-    for kind, part in _grids(bins):
+    edges = {"strains": _strain_edges(bins.strains), "descriptors": bins.descriptors.edges.tolist()}
+    for kind, part in _grids(bins).items():
         (across, up), digits = AXES[kind], DIGITS[kind]
         lines = states[bins.parts[kind]].reshape(part.shape).T
         for line, (below, above) in zip(lines, pairwise(edges[kind][1]), strict=True):

@@ -63,7 +63,8 @@ def fill_gaps(
             f"{len(usable)} of {ranges.number} candidates keep the distances that `curate.min_distance_factor` asks "
             f"for, but `sample.gaps.count` is {settings.count}; raise `sample.candidates.number` or lower the count."
         )
-    columns = np.concatenate([np.arange(part.start, part.stop) for part in map(cloud.bins.parts.get, settings.kinds)])
+    every = np.arange(cloud.filled.shape[1])
+    columns = np.concatenate([every[cloud.bins.parts[kind]] for kind in settings.kinds])
     times = cloud.bins.filled(others)[:, columns].sum(axis=0)
     chosen = choose(cloud.filled[np.ix_(usable, columns)], times, settings.count)
     return [candidate(parent, ranges, measured, seed, int(usable[index])) for index in chosen]

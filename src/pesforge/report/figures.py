@@ -81,29 +81,37 @@ def thermal(sample: Row, label: Row) -> str:
     """Observed displacements and energy rise of independent and correlated displacements beside harmonic theory."""
     with svg.drawing("thermal"):
         figure, axes = panels(2, 2.9)
-        keys = ("temperature_k", "msd_ang2", "msd_expected_ang2")
-        columns = [present(sample[family], *keys) for family in ("thermal", "phonon")]
-        _against_theory(axes[0], columns, "mean square displacement (Å²)")
-        keys = ("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom")
-        columns = [present(label[family], *keys) for family in ("thermal_energy", "phonon_energy")]
-        _against_theory(axes[1], columns, "rise of the energy (eV/atom)")
+        keys = ("msd_ang2", "msd_expected_ang2", "msd_standard_error_ang2")
+        _against_theory(axes[0], (sample["thermal"], sample["phonon"]), keys)
+        axes[0].set_ylabel("mean square displacement (Å²)")
+        keys = ("rise_ev_per_atom", "expected_ev_per_atom", "rise_standard_error_ev_per_atom")
+        _against_theory(axes[1], (label["thermal_energy"], label["phonon_energy"]), keys)
+        axes[1].set_ylabel("rise of the energy (eV/atom)")
         legend_below(figure, axes[0])
         return svg.to_svg(figure, "thermal", "Thermal displacements and energies against temperature")
 
 
-def _against_theory(panel: Axes, families: list[list[list[Any]]], label: str) -> None:
-    """Points of what was found and lines of what is expected: independent displacements, then those of phonons."""
+def _against_theory(panel: Axes, families: Sequence[Sequence[Row]], keys: tuple[str, str, str]) -> None:
+    """Points of what was found with standard errors, and lines of what is expected, for both kinds of displacements.
+
+    `keys` name what was found, what is expected, and the standard error.
+    """
     styles = (("independent", svg.BLUE, "o", "--"), ("phonons", svg.VERMILLION, "s", ":"))
-    for (temperatures, observed, expected), (name, color, marker, line) in zip(families, styles, strict=True):
-        if temperatures:
-            panel.plot(temperatures, expected, line, color=color, marker="_", markersize=14, label=f"{name}, expected")
-            panel.plot(temperatures, observed, marker, color=color, label=f"{name}, found")
-    drawn = [family for family in families if family[0]]
-    if drawn:
-        panel.set_xlim(0, 1.08 * max(max(temperatures) for temperatures, _, _ in drawn))
-        panel.set_ylim(0, 1.15 * max(max([*observed, *expected]) for _, observed, expected in drawn))
+    hottest = highest = 0.0
+    for family, (name, color, marker, line) in zip(families, styles, strict=True):
+        rows = [row for row in family if all(row[key] is not None for key in ("temperature_k", *keys[:2]))]
+        if not rows:
+            continue
+        temperatures, found, expected = ([row[key] for row in rows] for key in ("temperature_k", *keys[:2]))
+        errors = [row[keys[2]] or 0.0 for row in rows]
+        panel.plot(temperatures, expected, line, color=color, marker="_", markersize=14, label=f"{name}, expected")
+        panel.errorbar(temperatures, found, errors, fmt=marker, color=color, capsize=3, label=f"{name}, found")
+        hottest = max(hottest, *temperatures)
+        highest = max([highest, *expected, *(value + error for value, error in zip(found, errors, strict=True))])
+    if highest > 0:
+        panel.set_xlim(0, 1.08 * hottest)
+        panel.set_ylim(0, 1.1 * highest)
     panel.set_xlabel("temperature (K)")
-    panel.set_ylabel(label)
 
 
 def strain(sample: Row) -> str:

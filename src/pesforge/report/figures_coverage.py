@@ -65,7 +65,7 @@ def planes(coverage: Row) -> str:
             ("first", "second"),
             strict=True,
         ):
-            axis.set_ticks(ticks, [number(round(edge, 1), 3) for edge in edges])
+            axis.set_ticks(ticks, [number(edge, 3) for edge in edges])
             axis.set_label_text(f"{name} component ({number(share, 2)} % of the variance)")
         states = [state for grid in (strains, descriptors) if grid for line in grid["state"] for state in line]
         _legend(axes[-1], states)

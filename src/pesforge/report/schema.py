@@ -76,6 +76,8 @@ HULL: dict[str, Any] = {
         )
     ],
 }
+MSD_ROW = ("temperature_k", "count", "msd_ang2", "msd_expected_ang2", "msd_standard_error_ang2")
+RISE_ROW = ("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom", "rise_standard_error_ev_per_atom")
 SHAPE: dict[str, dict[str, Any]] = {
     "converge": {
         "settings": {},
@@ -102,17 +104,17 @@ SHAPE: dict[str, dict[str, Any]] = {
     "sample": {
         "stiffness_ev_per_ang2": {},
         "families": {},
-        "thermal": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
+        "thermal": [dict.fromkeys(MSD_ROW)],
         "strain": [dict.fromkeys(("id", "i1", "j2", "family"))],
-        "phonon": [dict.fromkeys(("temperature_k", "count", "msd_ang2", "msd_expected_ang2"))],
+        "phonon": [dict.fromkeys(MSD_ROW)],
     },
     "label": {
         "requested": ANY,
         "labelled": ANY,
         "failed": [dict.fromkeys(("id", "reason", "message"))],
-        "thermal_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
+        "thermal_energy": [dict.fromkeys(RISE_ROW)],
         "by_family": {},
-        "phonon_energy": [dict.fromkeys(("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom"))],
+        "phonon_energy": [dict.fromkeys(RISE_ROW)],
     },
     "repeats": {
         **dict.fromkeys(("requested", "failed_at_first", "cured", "failed", "interrupted", "seconds_lost")),

@@ -30,19 +30,14 @@ def stated_range(sample: Sample) -> CandidateRange:
     Args:
         sample: families.
     """
-    plain = sample.candidates.model_dump()
     strain, volume = sample.strain, sample.volume
-    found = {
-        "hydrostatic_max": [strain and strain.hydrostatic_max, volume and volume.linear_strain_max],
-        "deviatoric_max": [strain and strain.deviatoric_max],
-        "temperature_max_k": [
-            strain and strain.rattle_temperature_k,
-            sample.thermal and max(sample.thermal.temperatures_k),
-            sample.phonon and max(sample.phonon.temperatures_k),
-        ],
+    temperatures = [max(family.temperatures_k) for family in (sample.thermal, sample.phonon) if family]
+    largest = {
+        "hydrostatic_max": max(strain.hydrostatic_max if strain else 0, volume.linear_strain_max if volume else 0),
+        "deviatoric_max": strain.deviatoric_max if strain else 0,
+        "temperature_max_k": max([strain.rattle_temperature_k if strain else 0, *temperatures]),
     }
-    largest = {key: max(value or 0.0 for value in values) for key, values in found.items()}
-    stated = {key: value for key, value in plain.items() if value is not None}
+    stated = {key: value for key, value in sample.candidates.model_dump().items() if value is not None}
     return CandidateRange.model_validate({**largest, **stated})
 
 

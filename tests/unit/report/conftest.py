@@ -96,18 +96,22 @@ def converge_evidence(checks: list[Check]) -> dict[str, Any]:
 def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
     thermal = [
         {"temperature_k": t, "count": n, "msd_ang2": 2.6e-5 * t * f, "msd_expected_ang2": 2.6e-5 * t}
+        | {"msd_standard_error_ang2": 4.7e-6 * t}
         for t, n, f in ((300.0, 4, 1.06), (600.0, 9, 0.97), (1200.0, 17, 1.02))
     ]
     energy = [
         {"temperature_k": t, "rise_ev_per_atom": 1.28e-4 * t * f, "expected_ev_per_atom": 1.2926e-4 * t}
+        | {"rise_standard_error_ev_per_atom": 1.7e-5 * t}
         for t, f in ((300.0, 1.01), (600.0, 0.98), (1200.0, 0.95))
     ]
     phonon = [
         {"temperature_k": t, "count": n, "msd_ang2": 4.1e-5 * t * f, "msd_expected_ang2": 4.1e-5 * t}
+        | {"msd_standard_error_ang2": 5.3e-6 * t}
         for t, n, f in ((300.0, 5, 1.09), (900.0, 15, 0.96))
     ]
     phonon_energy = [
         {"temperature_k": t, "rise_ev_per_atom": 1.1e-4 * t * f, "expected_ev_per_atom": 1.131e-4 * t}
+        | {"rise_standard_error_ev_per_atom": None if t < 400 else 0.0131}
         for t, f in ((300.0, 1.02), (900.0, 0.97))
     ]
     strain = [
