@@ -1,6 +1,5 @@
 """Structures whose labels the study computes anyway; `pesforge.dft.shared` says which."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from ase import Atoms
@@ -8,6 +7,7 @@ from ase import Atoms
 from pesforge.errors import DataError
 from pesforge.family_settings import Shared
 from pesforge.sampling.frames import make_cell_frame
+from pesforge.sampling.measured import Measured
 from pesforge.structure import from_plain
 
 NAME = "shared"
@@ -19,15 +19,15 @@ class SharedCells(Shared):
     cells: tuple[dict[str, Any], ...]
 
 
-def sample(parent: Atoms, settings: SharedCells, stiffness: Mapping[str, float], seed: int) -> list[Atoms]:
+def sample(parent: Atoms, settings: SharedCells, measured: Measured, seed: int) -> list[Atoms]:
     """The first cells, as they were calculated, so that their labels are found in the store.
 
-    Nothing here is random and nothing is displaced: `stiffness` and `seed` are part of the signature of all families.
+    Nothing here is random and nothing is displaced: `measured` and `seed` are part of the signature of all families.
 
     Args:
         parent: parent crystal, whose cell decides the mesh.
         settings: cells, and how many of them.
-        stiffness: not used.
+        measured: not used.
         seed: written into the structures.
 
     Raises:

@@ -174,7 +174,7 @@ def every_family(tmp_path, more=False):
     }
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"thermal", "strain", "volume"}))
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"thermal", "strain", "volume", "shared"}))
 def test_the_seed_decides_everything_and_more_structures_keep_the_first(tmp_path, family):
     few, many = every_family(tmp_path)[family], every_family(tmp_path, more=True)[family]
     first, again, other = draw(family, SALT, few), draw(family, SALT, few), draw(family, SALT, few, seed=2)
