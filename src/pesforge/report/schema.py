@@ -144,6 +144,7 @@ SHAPE: dict[str, dict[str, Any]] = {
             {
                 **dict.fromkeys(("family", "outcome", "verdict", "suffers_most")),
                 **dict.fromkeys(f"{kind}_rmse_percent_per_100_s" for kind in ("energy", "force", "stress")),
+                **{f"itself_{key}": ANY for key in ERRORS},
                 **FACTORS,
             }
         ],

@@ -368,6 +368,7 @@ def ledger_evidence() -> dict[str, Any]:
                 "verdict": f"{outcome}: 1.31 ± 0.21 meV/atom",
                 "suffers_most": most,
                 **factors(1.31),
+                **{f"itself_{key}": value for key, value in errors(61.7, 0.213, 3.19).items()},
                 **{f"{kind}_rmse_percent_per_100_s": 3.71 for kind in ("energy", "force", "stress")},
             }
             for name, outcome, most in (

@@ -86,6 +86,8 @@ def test_without_shared_groups_the_error_on_itself_is_that_of_leaving_the_family
     for name in ("strain", "thermal"):
         row = row_of(weighed(design), name, name)
         expected = errors(left_out.select(np.array(design.families) == name))["force_rmse_ev_per_ang"]
+        found = next(row for row in keep_ledger(spent(design), weighed(design))["bought"] if row["family"] == name)
+        assert found["itself_force_rmse_ev_per_ang"] == pytest.approx(expected)
         assert row["force_rmse_ev_per_ang"] + row["force_rmse_change_ev_per_ang"] == pytest.approx(expected)
 
 
