@@ -28,7 +28,7 @@ PURPOSES = {
     "compute_elastic": "elastic constants",
 }
 """What the rules that label no batch calculate for."""
-NO_LONGER_USED = "labels of structures that the study no longer has"
+NO_LONGER_USED = "labels no longer used"
 UNCLAIMED = "asked for by no journal"
 
 Event = Mapping[str, Any]
