@@ -138,7 +138,9 @@ SHAPE: dict[str, dict[str, Any]] = {
     },
     "ledger": {
         **dict.fromkeys(("rule", "remark", "dft_calculations", "dft_seconds", "lost_seconds")),
-        "families": [{**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds")), **SPENT}],
+        "families": [
+            {**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds", "anyway_seconds")), **SPENT}
+        ],
         "shared": [{"purpose": ANY, **SPENT}],
         "bought": [
             {

@@ -97,7 +97,7 @@ def keep_ledger(spending: Mapping[str, Any], trials: Sequence[Row]) -> Row:
         spending: seconds by family (`pesforge.cost.spending`).
         trials: rows of `weigh_families`.
     """
-    seconds = {row["family"]: row["dft_seconds"] for row in spending["families"]}
+    seconds = {row["family"]: row["dft_seconds"] - row["anyway_seconds"] for row in spending["families"]}
     names = list(dict.fromkeys(row["without"] for row in trials))
     return {
         **spending,
