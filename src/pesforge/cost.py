@@ -30,7 +30,7 @@ PURPOSES = {
     "compute_elastic": "elastic constants",
 }
 """What the rules that label no batch calculate for."""
-NO_LONGER_USED = "labels of structures that the study no longer has"
+NO_LONGER_USED = "labels no longer used"
 UNCLAIMED = "asked for by no journal"
 CONVERGENCE = tuple(PURPOSES[rule] for rule in ("scan_parameter", "check_derivatives"))
 
@@ -110,18 +110,20 @@ def spending(
 
     Returns:
         `families`: rows with `family`, `labels`, `dft_calculations`, `dft_seconds`, and `median_seconds` and
-        `mean_seconds` of its labels as they were computed, recalled or not; `shared`: rows with `purpose`,
+        `mean_seconds` of its labels as they were computed, recalled or not, and `anyway_seconds`, what a rule asked for
+        too, so that the study without the family would not have saved it; `shared`: rows with `purpose`,
         `dft_calculations` and `dft_seconds`. Both with `failed_attempts`, their `lost_seconds`, which are no part of
         `dft_seconds`, and `untimed_attempts`, whose time no journal knows because they were killed. Totals of
         all, and `convergence` (`convergence_cost`).
     """
     events = list(batches)
     family_of = dict(failed) | {name: family for name, family, _ in labels}
-    rest = dict(seconds)
+    rest, anyway = dict(seconds), {key for told in jobs.values() for key in _keys(told)}
     families = [
         {
             "family": family,
             **_per_label(seconds, keys := [key for _, owner, key in labels if owner == family]),
+            "anyway_seconds": float(sum(rest[key] for key in dict.fromkeys(keys) if key in rest and key in anyway)),
             **_taken(rest, keys),
             **_lost([event for event in events if family_of.get(event["id"]) == family]),
         }

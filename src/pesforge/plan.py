@@ -1,21 +1,27 @@
 """What a study will compute, and about how long its reference calculations take, before a second is spent."""
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+import spglib
 from ase import Atoms
 
-from pesforge.dft.engines import get_engine
+from pesforge.dft.engines import Engine, get_engine
 from pesforge.dft.labelling import read_journals
 from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.shapes import other_shapes, shapes
+from pesforge.fields import FAMILY, ID, REFERENCE_CELL
 from pesforge.io import read_json
 from pesforge.progress import duration
 from pesforge.published.mlearn import CITATION
 from pesforge.published.settings import SPLITS
 from pesforge.published.sources import url_of
 from pesforge.sampling.prepare import draft
+from pesforge.sampling.surface import ENDLESS_ANG
 from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
 
@@ -23,23 +29,76 @@ CONVERGENCE_CELLS = 3
 REFERENCE_CELLS = 33
 """Rough number of other symmetric cells: elastic constants, k_eff, finite differences of two cells."""
 SYMMETRY_SAVING = 0.35
-"""Rough cost of a symmetric cell over that of a rattled one."""
+"""Rough cost of the slightly displaced or strained cells among them over that of a rattled one."""
+TRIED = 20
+"""Structures of each family whose time is estimated, evenly chosen."""
+VACUUM_COST = 3.0
+"""Rough cost of a slab or molecule over that of a crystal of its electrons and k-points: empty space has plane waves,
+and surface states converge slowly. Measured with GPAW: Si(100) 3 to 4, Si₂ 2 to 4."""
 
 
 def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSettings, str]:
-    """Converged settings where they are there; otherwise a guess from the middle of the grids."""
+    """Converged settings where they are there; otherwise the middle of the values that the scans can choose."""
     path = results / loaded.settings.name / "converge" / "settings.json"
     if path.is_file():
         return settings_from_dict(read_json(path)["settings"]), "converged settings"
     dft, converge = loaded.settings.dft, loaded.settings.converge
     guess = reference_settings(
         dft,
-        cutoff_ev=converge.cutoff_ev[len(converge.cutoff_ev) // 3],
-        k_spacing_per_ang=converge.k_spacing_per_ang[len(converge.k_spacing_per_ang) // 3],
-        scf_tolerance=converge.scf_tolerance[-2],
+        cutoff_ev=_middle(converge.cutoff_ev),
+        k_spacing_per_ang=_middle(converge.k_spacing_per_ang),
+        scf_tolerance=_middle(converge.scf_tolerance),
         smearing_ev=dft.smearing_ev,
     )
     return guess, "a guess of the converged settings"
+
+
+def _middle(grid: Sequence[float]) -> float:
+    """The middle of the values that can be chosen: two finer ones must agree with the chosen one."""
+    return grid[(len(grid) - 2) // 2]
+
+
+def label_seconds(atoms: Atoms, settings: ReferenceSettings, engine: Engine) -> float:
+    """Rough time of one label in s: the engine's own estimate, with symmetry and vacuum."""
+    mesh = settings.mesh_of(atoms)
+    seconds = engine.estimate_seconds(atoms, settings, mesh)
+    if not atoms.pbc.all() or np.linalg.norm(atoms.info[REFERENCE_CELL], axis=1).max() >= ENDLESS_ANG:
+        seconds *= VACUUM_COST
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.get_ir_reciprocal_mesh(mesh, cell, is_shift=(0, 0, 0)) if atoms.pbc.all() else None
+    irreducible = 1.0 if found is None else len(set(found[0])) / (math.prod(mesh) // 2 + 1)
+    return seconds * min(irreducible, 1.0)
+
+
+def _family_seconds(
+    drafts: Sequence[Atoms], settings: ReferenceSettings, engine: Engine, measured: Mapping[str, float]
+) -> tuple[dict[str, float], float]:
+    """Time of one label of each family in s, and what labels took over what was estimated for them.
+
+    Families with labels have the mean of their times; the estimates of the others are scaled by the labels that are
+    there.
+
+    Args:
+        drafts: all structures.
+        settings: reference settings.
+        engine: of the estimates.
+        measured: seconds of finished labels by id.
+    """
+    members: dict[str, list[Atoms]] = {}
+    for frame in drafts:
+        members.setdefault(str(frame.info[FAMILY]), []).append(frame)
+    estimates = {
+        family: mean(label_seconds(frame, settings, engine) for frame in frames[:: math.ceil(len(frames) / TRIED)])
+        for family, frames in members.items()
+    }
+    typical = mean(estimates[str(frame.info[FAMILY])] for frame in drafts)
+    expected = {str(frame.info[ID]): estimates[str(frame.info[FAMILY])] for frame in drafts}
+    scale = mean(measured.values()) / mean(expected.get(name, typical) for name in measured) if measured else 1.0
+    times = {}
+    for family, frames in members.items():
+        own = [measured[name] for name in (str(frame.info[ID]) for frame in frames) if name in measured]
+        times[family] = mean(own) if own else scale * estimates[family]
+    return times, scale
 
 
 def plan_text(loaded: LoadedStudy | LoadedPublished, results: Path) -> str:
@@ -81,27 +140,30 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     families = study.families
     labels, width = sum(families.values()), max(10, *map(len, families))
     events = list(read_journals(results / study.name / "label" / "journal"))
-    measured = [float(event["seconds"]) for event in events if event["event"] == "finished"]
-    done = len({event["id"] for event in events if event["event"] in ("finished", "recalled")})
-    engine = get_engine(study.dft)
-    symmetric = SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
-    drafts = draft(loaded.families, parent, study.seed)
-    each = mean(engine.estimate_seconds(frame, settings, settings.mesh_of(frame)) for frame in drafts)
+    measured = {event["id"]: float(event["seconds"]) for event in events if event["event"] == "finished"}
+    done = {event["id"] for event in events if event["event"] in ("finished", "recalled")}
+    engine, drafts = get_engine(study.dft), draft(loaded.families, parent, study.seed)
+    times, scale = _family_seconds(drafts, settings, engine, measured)
+    symmetric = scale * SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     if measured:
-        symmetric *= mean(measured) / each
-        each, source = mean(measured), f"{len(measured)} labels of this study"
+        source = f"{len(measured)} labels of this study"
+    each = mean(times[frame.info[FAMILY]] for frame in drafts)
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     shape_cells = CONVERGENCE_CELLS * len(shapes(parent, other_shapes(study.sample)))
     others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
     others += study.validate_.eos_points * len(loaded.crystals[1:])
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
-    seconds = max(labels - done, 0) * each + max(others - stored, 0) * symmetric
+    left = sum(times[frame.info[FAMILY]] for frame in drafts if frame.info[ID] not in done)
+    seconds = left + max(others - stored, 0) * symmetric
     sweep = study.train.sweep
     points = len(loaded.runs)
     lines = [
         f"study {study.name}: {parent.get_chemical_formula()}, {study.dft.functional}, {study.dft.engine}",
-        *(f"  {family:<{width}} {count:>6} structures" for family, count in families.items()),
-        f"  {'labels':<10} {labels:>6} ({done} there already)",
+        *(
+            f"  {family:<{width}} {count:>6} structures, about {duration(count * times[family])}"
+            for family, count in families.items()
+        ),
+        f"  {'labels':<10} {labels:>6} ({len(done)} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
         f"  DFT        about {duration(each)} per label ({source}),",
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",

@@ -76,6 +76,7 @@ def test_families_carry_the_seconds_of_their_labels_whoever_computed_them(spent)
     assert (thermal["family"], thermal["labels"], thermal["dft_calculations"]) == ("thermal", 3, 3)
     assert (thermal["dft_seconds"], thermal["median_seconds"], thermal["mean_seconds"]) == (120.0, 30.0, 40.0)
     assert (vacancy["dft_seconds"], vacancy["mean_seconds"]) == (10.0, 10.0)
+    assert (thermal["anyway_seconds"], vacancy["anyway_seconds"]) == (0.0, 10.0)
     assert (dimer["labels"], dimer["dft_seconds"], dimer["mean_seconds"]) == (0, 0.0, None)
 
 

@@ -2,14 +2,21 @@
 
 import fcntl
 import json
+import re
 from pathlib import Path
 
 import pytest
+from ase import Atoms
+from ase.build import bulk
 
 from pesforge.cli import main
+from pesforge.dft.engines import get_engine
+from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import PesforgeError
 from pesforge.launch import NOISE, STATE, run
-from pesforge.plan import plan_text
+from pesforge.plan import VACUUM_COST, label_seconds, plan_text
+from pesforge.sampling.prepare import draft
+from pesforge.structure import from_plain
 from pesforge.study import load_study
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,6 +46,37 @@ def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path
     text = plan_text(tiny, tmp_path)
     assert "labels         15 (2 there already" in text
     assert "about 3 min per label (2 labels of this study)" in text
+
+
+def test_every_family_has_a_time_and_labels_of_one_scale_the_others(tiny, tmp_path):
+    def minutes(text):
+        found = re.findall(r"(\w+) +\d+ structures, about (\d+) (s|min)", text)
+        return {family: float(number) * (60 if unit == "min" else 1) for family, number, unit in found}
+
+    guessed = minutes(plan_text(tiny, tmp_path))
+    assert list(guessed) == list(tiny.settings.families)
+    assert guessed["volume"] / 3 < guessed["thermal"] / 8
+    journal = tmp_path / "tiny" / "label" / "journal" / "0000.jsonl"
+    journal.parent.mkdir(parents=True)
+    name = draft({"thermal": tiny.families["thermal"]}, from_plain(tiny.parent), tiny.settings.seed)[0].info["id"]
+    journal.write_text(json.dumps({"event": "finished", "seconds": 300.0, "id": name, "key": "k"}) + "\n")
+    measured = minutes(plan_text(tiny, tmp_path))
+    assert measured["thermal"] == 8 * 300
+    assert measured["strain"] == pytest.approx(300 / (guessed["thermal"] / 8) * guessed["strain"], rel=0.1)
+
+
+def test_symmetry_and_vacuum_count_in_the_time_of_a_label(tiny):
+    engine = get_engine(tiny.settings.dft)
+    settings = ReferenceSettings("gpaw", "PBE", False, 0.0, 200.0, 0.24, 1e-3, 0.05)
+    perfect = bulk("Si", "diamond", a=5.47, cubic=True)
+    perfect.info["reference_cell"] = perfect.cell.array.copy()
+    rattled, molecule = perfect.copy(), Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.2]], cell=[12] * 3)
+    rattled.rattle(0.05, seed=1)
+    whole = engine.estimate_seconds(rattled, settings, (5, 5, 5))
+    assert label_seconds(rattled, settings, engine) == whole
+    assert label_seconds(perfect, settings, engine) == pytest.approx(whole * 10 / 63)
+    alone = engine.estimate_seconds(molecule, settings, (1, 1, 1))
+    assert label_seconds(molecule, settings, engine) == VACUUM_COST * alone
 
 
 def test_the_plan_of_a_published_table_counts_files_and_fits(tmp_path):

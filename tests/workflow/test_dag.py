@@ -79,6 +79,14 @@ def test_two_swapped_weights_rerun_the_runs_that_they_touch(beside):
     assert planned(beside)["train_run"] > 0
 
 
+def test_the_grid_of_alpha_weighs_the_families_again_and_labels_nothing(beside):
+    first = read_yaml(beside.root / TINY)[0]["crossvalidate"]["alphas"][0]
+    beside.edit(TINY, f"alphas: [{first}", f"alphas: [{2 * first}")
+    jobs = set(planned(beside))
+    assert {"crossvalidate_linear", "weigh_families"} <= jobs
+    assert not jobs & DFT
+
+
 def test_the_cutoff_grid_reruns_labels_and_what_is_below(beside):
     first = read_yaml(beside.root / TINY)[0]["converge"]["cutoff_ev"][0]
     beside.edit(TINY, f"cutoff_ev: [{first}", f"cutoff_ev: [{first + 5}")

@@ -50,7 +50,11 @@ rule weigh_families:
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(
-            "cost", "potentials/linear", "potentials/normal", "training/ledger", "metrics"
+            "cost",
+            "potentials/linear",
+            "potentials/normal",
+            "training/ledger",
+            "metrics",
         ),
     script:
         "../scripts/weigh_families.py"

@@ -12,10 +12,9 @@ from pesforge.report.figures import MAX_WIDTH, legend_below
 from pesforge.report.text import duration
 
 Row = Mapping[str, Any]
-KINDS = (
-    ("energy", "energy error without the family\nover that with it"),
-    ("force", "force error without the family\nover that with it"),
-)
+KINDS = ("energy", "force")
+NEAR_ONE = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+"""Ticks of an axis of factors that spans less than a decade."""
 
 
 def ledger(evidence: Row) -> str:
@@ -28,9 +27,9 @@ def ledger(evidence: Row) -> str:
         _bars(axes[0], rows)
         axes[0].set_yticks(range(len(rows)), names)
         axes[0].invert_yaxis()
-        for panel, (kind, label) in zip(axes[1:], KINDS, strict=True):
+        for panel, kind in zip(axes[1:], KINDS, strict=True):
             _factors(panel, evidence, names, kind)
-            panel.set_xlabel(label)
+            panel.set_xlabel(f"{kind} error\nwithout the family\nover that with it")
         for panel in axes:
             panel.grid(False, axis="y")
         legend_below(figure, axes[1])
@@ -89,9 +88,13 @@ def _factors(panel: Axes, evidence: Row, names: Sequence[str], kind: str) -> Non
                     row["on"], (right, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5
                 )
     if evidence["bought"]:
-        svg.log_axis(panel, "x")
+        panel.set_xscale("log")
         low, high = panel.get_xlim()
-        panel.set_xlim(low, high * (high / low) ** 0.35)
+        high *= (high / low) ** 0.4
+        panel.set_xlim(low, high)
+        svg.log_axis(panel, "x")
+        if high / low < 10:
+            panel.set_xticks([tick for tick in NEAR_ONE if low <= tick <= high])
 
 
 def _bars_of_logarithm(values: Sequence[tuple[float, float]]) -> list[list[float]]:

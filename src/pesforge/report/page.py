@@ -84,6 +84,7 @@ def _tables(evidence: Row) -> dict[str, Any]:
     """Rows of the tables that join two parts of the evidence."""
     sample, label, validate = evidence["sample"], evidence["label"], evidence["validate"]
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
+    spent = evidence["ledger"]["families"]
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
     crystals = next((scan for scan in evidence["converge"]["scans"] if scan["shapes"]), None)
     return {
@@ -107,6 +108,10 @@ def _tables(evidence: Row) -> dict[str, Any]:
         else [],
         "elastic_rows": _side_by_side(elastic["dft"], elastic["potential"]) if elastic else [],
         "phonon_rows": _side_by_side(_named(phonon["dft"]), _named(phonon["potential"])) if phonon else [],
+        "ledger_bought": [
+            row | {"dft_seconds": {cost["family"]: cost["dft_seconds"] for cost in spent}.get(row["family"])}
+            for row in evidence["ledger"]["bought"]
+        ],
         "ledger_trials": [
             {
                 **row,

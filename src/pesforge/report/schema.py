@@ -209,12 +209,15 @@ SHAPE: dict[str, dict[str, Any]] = {
     "ledger": {
         **dict.fromkeys(("rule", "remark", "dft_calculations", "dft_seconds", "lost_seconds")),
         "convergence": dict.fromkeys(("converge_seconds", "label_seconds", "cheaper_than_labels")),
-        "families": [{**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds")), **SPENT}],
+        "families": [
+            {**dict.fromkeys(("family", "labels", "median_seconds", "mean_seconds", "anyway_seconds")), **SPENT}
+        ],
         "shared": [{"purpose": ANY, **SPENT}],
         "bought": [
             {
                 **dict.fromkeys(("family", "outcome", "verdict", "suffers_most")),
                 **dict.fromkeys(f"{kind}_rmse_percent_per_100_s" for kind in ("energy", "force", "stress")),
+                **{f"itself_{key}": ANY for key in ERRORS},
                 **FACTORS,
             }
         ],

@@ -97,7 +97,7 @@ def keep_ledger(spending: Mapping[str, Any], trials: Sequence[Row]) -> Row:
         spending: seconds by family (`pesforge.cost.spending`).
         trials: rows of `weigh_families`.
     """
-    seconds = {row["family"]: row["dft_seconds"] for row in spending["families"]}
+    seconds = {row["family"]: row["dft_seconds"] - row["anyway_seconds"] for row in spending["families"]}
     names = list(dict.fromkeys(row["without"] for row in trials))
     return {
         **spending,
@@ -111,13 +111,16 @@ def keep_ledger(spending: Mapping[str, Any], trials: Sequence[Row]) -> Row:
 
 
 def _bought(name: str, trials: Sequence[Row], seconds: float | None) -> Row:
-    """Verdict on one family, and the mean change over all the others per 100 s."""
+    """Verdict on one family, errors on itself when no fit has seen it, and mean changes over all the others."""
     overall = next(row for row in trials if row["on"] is None)
     others = [row for row in trials if row["on"] not in (None, name)]
     most = max(others, key=lambda row: (any(_counts(row, kind, SINGLE_FACTOR) > 0 for kind in KINDS), _rise(row)))
     outcome, verdict = _verdict(overall, others)
+    own = next(row for row in trials if row["on"] == name)
     figures: Row = {}
     for kind in KINDS:
+        with_it, rise = own[f"{kind}_rmse_{UNITS[kind]}"], own[f"{kind}_rmse_change_{UNITS[kind]}"]
+        figures[f"itself_{kind}_rmse_{UNITS[kind]}"] = None if with_it is None or rise is None else with_it + rise
         factor, error = overall[_key(kind, "factor")], overall[_key(kind, "factor_se")]
         figures |= {_key(kind, "factor"): factor, _key(kind, "factor_se"): error}
         figures[_key(kind, "percent_per_100_s")] = (

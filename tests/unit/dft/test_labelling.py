@@ -144,6 +144,9 @@ def test_failures_are_listed_by_reason_retried_where_that_helps_and_stop_nothing
     assert progress[0] == (1, 7, "finished")
     assert progress[-1] == (7, 7, "failed")
     assert len(list((tmp_path / "store").rglob("*.json"))) == 2
+    lost = [event for event in Journal(tmp_path / "a.jsonl").events() if event["event"] == "failed"]
+    assert len(lost) == 10
+    assert all(event["seconds"] >= (0.3 if event["id"] == "t" else 0.0) for event in lost)
 
 
 def test_a_killed_batch_recomputes_no_finished_label(tmp_path):

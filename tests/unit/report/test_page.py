@@ -259,7 +259,7 @@ def test_the_ledger_says_what_families_bought_and_that_a_single_one_cannot_be_co
     alone["ledger"] |= {"bought": [], "trials": [], "remark": "Nothing can be compared."}
     found = unescape(" ".join(read(render(alone)).words))
     assert "Nothing can be compared." in found
-    assert "What each family bought the others" not in found
+    assert "Mean over the others" not in found
 
 
 def test_a_hull_of_one_element_has_a_table_and_no_figure(evidence):

@@ -21,7 +21,10 @@ def weighed(design, alpha=ALPHA):
 
 
 def spent(design, seconds=200.0):
-    rows = [{"family": name, "dft_seconds": seconds} for name in dict.fromkeys(design.families)]
+    rows = [
+        {"family": name, "dft_seconds": seconds + 70.0, "anyway_seconds": 70.0}
+        for name in dict.fromkeys(design.families)
+    ]
     return {"families": rows, "shared": [], "dft_seconds": seconds * len(rows)}
 
 
@@ -86,6 +89,8 @@ def test_without_shared_groups_the_error_on_itself_is_that_of_leaving_the_family
     for name in ("strain", "thermal"):
         row = row_of(weighed(design), name, name)
         expected = errors(left_out.select(np.array(design.families) == name))["force_rmse_ev_per_ang"]
+        found = next(row for row in keep_ledger(spent(design), weighed(design))["bought"] if row["family"] == name)
+        assert found["itself_force_rmse_ev_per_ang"] == pytest.approx(expected)
         assert row["force_rmse_ev_per_ang"] + row["force_rmse_change_ev_per_ang"] == pytest.approx(expected)
 
 
