@@ -30,7 +30,7 @@ def cost_message(evidence: Row) -> str:
     if not rows:
         return "No budget allowed a comparison at equal cost"
     gains, losses = ([row for row in rows if row["outcome"] == name] for name in ("gain", "loss"))
-    best = min(rows, key=lambda row: float(row["ratio"]))
+    best = min(gains or rows, key=lambda row: float(row["ratio"]))
     where = (
         f"{best['kind']} at the cost of {best['budget']} high labels, {plus_minus(best['ratio'], best['ratio_se'])} "
         f"times the error of one level ({METHOD_NAMES[best['method']]})"
