@@ -39,10 +39,9 @@ def work(job):
         seed=params.seed,
     )
     write_json(job.output.evidence, evidence | {"levels": levels, "failed": read_json(job.input.failures)})
-    gains = [
-        f"{row['kind']} {row['ratio']:.2f}" for row in evidence["verdict"] if row["budget"] == settings.budgets[-1]
-    ]
-    return f"{evidence['n_structures']} structures at two levels; best error over one level: {', '.join(gains)}"
+    last = [row for row in evidence["verdict"] if row["budget"] == settings.budgets[-1]]
+    ratios = ", ".join(f"{row['kind']} {row['ratio']:.2f}" for row in last)
+    return f"{evidence['n_structures']} structures at two levels; errors over those of one level: {ratios}"
 
 
 run(snakemake, work)

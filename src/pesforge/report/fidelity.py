@@ -30,16 +30,17 @@ def cost_message(evidence: Row) -> str:
     if not rows:
         return "No budget allowed a comparison at equal cost"
     gains, losses = ([row for row in rows if row["outcome"] == name] for name in ("gain", "loss"))
-    best = min(rows, key=lambda row: float(row["ratio"]))
+    best = min(gains or rows, key=lambda row: float(row["ratio"]))
     where = (
         f"{best['kind']} at the cost of {best['budget']} high labels, {plus_minus(best['ratio'], best['ratio_se'])} "
         f"times the error of one level ({METHOD_NAMES[best['method']]})"
     )
-    compared = f"{len(rows)} comparisons"
-    if not gains:
-        return f"At equal cost two levels are clearly better than one in none of {compared}; nearest: {where}"
     worse = f" and worse in {len(losses)}" if losses else ""
-    return f"At equal cost two levels are clearly better than one in {len(gains)} of {compared}{worse}; most: {where}"
+    count, what = (len(gains), "most") if gains else ("none", "nearest")
+    return (
+        f"At equal cost two levels are clearly better than one in {count} of {len(rows)} comparisons{worse}; "
+        f"{what}: {where}"
+    )
 
 
 def map_message(evidence: Row) -> str:
