@@ -178,7 +178,9 @@ class LinearProblem:
     ) -> Residuals:
         """Prediction minus label of every structure by the fit that has not seen the structures of its label.
 
-        Exact, from one factorisation, with prior scales, centring, weights and α held fixed (`Factor.without`).
+        Exact, from one factorisation, with prior scales, centring, weights and α held fixed (`Factor.without`). Where a
+        label alone knows some directions, such as the only crystal of an element, its residuals cannot be scaled back
+        within the precision of the numbers; the rows of all others are then factorised anew.
 
         Args:
             weights: weights of the fit; a kind of weight 0 is predicted, not fitted.
@@ -196,7 +198,11 @@ class LinearProblem:
         energy, forces, stress = np.empty(len(labels)), np.empty(len(design.y_forces)), np.empty(len(design.y_stress))
         for structures in group_members(labels).values():
             block = design.select(structures)
-            held_out = residuals(block, factor.fit(factor.without(block)))
+            try:
+                vector = factor.without(block)
+            except DataError:
+                vector = factor.of(design.select(np.setdiff1d(np.arange(len(labels)), structures)))
+            held_out = residuals(block, factor.fit(vector))
             energy[structures] = held_out.energy
             forces[design.force_rows(structures)] = held_out.forces
             stress.reshape(-1, 6)[structures] = held_out.stress.reshape(-1, 6)

@@ -7,7 +7,7 @@ import pytest
 
 from pesforge.errors import DataError
 from pesforge.potentials.linear import LinearProblem, predict, residuals
-from pesforge.potentials.normal import Centring, Weights
+from pesforge.potentials.normal import Centring, Factor, Weights
 
 WEIGHTS = Weights(energy=400.0, force=1.0, stress=2500.0)
 ALPHA = 1e-3
@@ -95,6 +95,20 @@ def test_leave_group_out_equals_the_refit_without_the_group(make_design, per_gro
         np.testing.assert_allclose(chosen.energy, energy, atol=1e-8)
         np.testing.assert_allclose(chosen.forces, forces, atol=1e-8)
         np.testing.assert_allclose(chosen.stress, stress, atol=1e-8)
+
+
+def test_a_group_that_cannot_be_taken_out_within_precision_is_left_out_by_a_refit(make_design, monkeypatch):
+    design = make_design(per_group=2, functions=30)
+    problem = LinearProblem(design, prior_power=2.0)
+    exact = problem.leave_out(WEIGHTS, ALPHA, design.groups)
+
+    def beyond_precision(factor, block):
+        raise DataError("not positive definite")
+
+    monkeypatch.setattr(Factor, "without", beyond_precision)
+    found = problem.leave_out(WEIGHTS, ALPHA, design.groups)
+    for kind in ("energy", "forces", "stress"):
+        np.testing.assert_allclose(getattr(found, kind), getattr(exact, kind), atol=1e-8)
 
 
 def test_leave_out_differs_from_the_training_residuals_and_gathers_interleaved_labels(make_design):
