@@ -234,13 +234,9 @@ class Tolerances(Section):
 
 
 class Hull(Section):
-    """Formation energies and convex hull of the parent, the crystals of `sample.phase` and those named here."""
+    """Formation energies and convex hull of the parent, the crystals of `sample.phase` and further ones."""
 
-    crystals: tuple[Crystal, ...] = Field(
-        (),
-        description="further crystals, which no label need know; with the others they must hold each element alone. "
-        "The volume of each is relaxed, like the parent's with the numbers of `eos_points`, its shape is kept",
-    )
+    crystals: tuple[Crystal, ...] = Field((), description="further crystals, of which no labels are sampled")
 
 
 class Validate(Section):

@@ -31,6 +31,10 @@ hold for all families: a study that asks for distances below `curate.min_distanc
 force above `curate.max_force_ev_per_ang` is dropped and listed in the report with the reason. Raise that limit to train
 on steep repulsion.
 
+`validate: {hull: {}}` compares formation energies and the convex hull by DFT and by the potential. The crystals must
+hold each element alone, for its chemical potential. Each stands at the minimum of its own equation of state, from as
+many volumes as the parent's; its shape and the places of its atoms in the cell are kept.
+
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.
 

@@ -184,7 +184,9 @@ class LinearProblem:
         """Prediction minus label of every structure by the fit that has not seen the structures of its label.
 
         Exact, from one factorisation, with prior scales, centring, weights and α held fixed (`Factor.without`);
-        `absent` structures cost a second one (`Factor.reduced`).
+        `absent` structures cost a second one (`Factor.reduced`). Where a label alone knows some directions, such as
+        the only crystal of an element, its residuals cannot be scaled back within the precision of the numbers; the
+        rows of all others are then factorised anew.
 
         Args:
             weights: weights of the fit; a kind of weight 0 is predicted, not fitted.
@@ -207,7 +209,10 @@ class LinearProblem:
         for structures in group_members(labels).values():
             block = design.select(structures)
             seen = block.select(~unseen[structures]) if unseen[structures].any() else block
-            vector = factor.without(seen) if len(seen.ids) else factor.vector
+            try:
+                vector = factor.without(seen) if len(seen.ids) else factor.vector
+            except DataError:
+                vector = factor.of(design.select(np.setdiff1d(np.flatnonzero(~unseen), structures)))
             held_out = residuals(block, factor.fit(vector))
             energy[structures] = held_out.energy
             forces[design.force_rows(structures)] = held_out.forces

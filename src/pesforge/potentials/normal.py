@@ -232,6 +232,17 @@ class Factor:
             weighted_squares=self.weighted_squares - float(targets @ targets),
         )
 
+    def of(self, design: Design) -> FloatArray:
+        """The solution (P,) of the same fit to other labels: the rows of `design` alone.
+
+        Raises:
+            DataError: α is too small for the precision of the numbers.
+        """
+        rows, targets = self.rows(design)
+        normal = rows.T @ rows
+        normal[np.diag_indices_from(normal)] += self.alpha
+        return _solve(cholesky_factor(normal, self.alpha), rows.T @ targets)
+
     def outside(self, block: Design) -> dict[str, FloatArray]:
         """Per kind the leverages x H⁻¹ xᵀ of the labels of `block` by the same fit without all of them.
 

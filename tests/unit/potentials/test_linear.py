@@ -7,7 +7,7 @@ import pytest
 
 from pesforge.errors import DataError
 from pesforge.potentials.linear import LinearProblem, predict, residuals
-from pesforge.potentials.normal import Centring, Weights
+from pesforge.potentials.normal import Centring, Factor, Weights
 
 WEIGHTS = Weights(energy=400.0, force=1.0, stress=2500.0)
 ALPHA = 1e-3
@@ -125,6 +125,20 @@ def test_a_reduced_factor_is_the_factor_of_the_rest(make_design):
     np.testing.assert_allclose(found.vector, np.linalg.solve(found.normal, rows.T @ targets), atol=1e-8)
     assert found.n_rows == len(targets)
     assert found.weighted_squares == pytest.approx(targets @ targets)
+
+
+def test_a_group_that_cannot_be_taken_out_within_precision_is_left_out_by_a_refit(make_design, monkeypatch):
+    design = make_design(per_group=2, functions=30)
+    problem = LinearProblem(design, prior_power=2.0)
+    exact = problem.leave_out(WEIGHTS, ALPHA, design.groups)
+
+    def beyond_precision(factor, block):
+        raise DataError("not positive definite")
+
+    monkeypatch.setattr(Factor, "without", beyond_precision)
+    found = problem.leave_out(WEIGHTS, ALPHA, design.groups)
+    for kind in ("energy", "forces", "stress"):
+        np.testing.assert_allclose(getattr(found, kind), getattr(exact, kind), atol=1e-8)
 
 
 def test_leave_out_differs_from_the_training_residuals_and_gathers_interleaved_labels(make_design):
