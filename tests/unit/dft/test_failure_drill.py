@@ -308,6 +308,30 @@ except StorageError as error:
     assert [event["event"] for event in read_journals(tmp_path / "journal")] == ["started"]
 
 
+ADAPTER = """
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[2])
+from _adapter import run
+from pesforge.io import write_json
+def work(job):
+    print("a line of the log")
+    Journal(Path("/dev/full")).append({"event": "x"})
+from pesforge.dft.labelling import Journal
+run(SimpleNamespace(log=["/dev/full"], rule="label_batch"), work)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's file that is always full")
+def test_a_job_tells_of_a_full_disk_in_one_line_even_if_its_log_is_on_it(tmp_path):
+    scripts = Path(__file__).parents[3] / "workflow/scripts"
+    process = program(ADAPTER, tmp_path, scripts)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    said = "/dev/full: cannot be written (No space left on device). Make room and run again; what is finished is kept."
+    assert err.strip() == f"pesforge: error in label_batch: {said}"
+    assert out == ""
+
+
 def test_an_engine_in_a_process_of_its_own_gives_the_same_numbers(tmp_path):
     frame = copper("a")
     outside, inside = OwnProcess(Emt(), module="numpy"), Emt()
