@@ -157,10 +157,15 @@ def test_energy_and_stress_differences_agree_with_gpaw(name):
 
 @pytest.mark.parametrize("name", ["gpaw", *PROGRAMS, CP2K])
 def test_meshes_are_centred_on_gamma(name, rattled):
-    """Two k-points along a direction that hold Γ are a cell twice as long at Γ; a mesh that is shifted is not."""
-    one = calculate(name, rattled, (2, 1, 1)).energy
-    two = calculate(name, rattled.repeat((2, 1, 1)), (1, 1, 1)).energy
-    assert two / 2 == pytest.approx(one, abs=0.004)
+    """Two k-points along a direction that hold Γ are a cell twice as long at Γ; a mesh that is shifted is not.
+
+    The cell is sheared, because Quantum ESPRESSO adds all points that are equivalent by the symmetry of the lattice.
+    """
+    sheared = rattled.copy()
+    sheared.set_cell(rattled.cell.array @ (np.eye(3) + 0.05 * DIRECTION), scale_atoms=True)
+    one = calculate(name, sheared, (2, 1, 1), smearing_ev=0.1).energy
+    two = calculate(name, sheared.repeat((2, 1, 1)), (1, 1, 1), smearing_ev=0.1).energy
+    assert two / 2 == pytest.approx(one, abs=0.004 if name == "cp2k" else 1e-4)
 
 
 METALS = {
