@@ -1,4 +1,4 @@
-"""The tiny study with structures that cannot be labelled, or should not have been: it goes on, counts and lists them."""
+"""The tiny study with structures that cannot be labelled, or should not have been: it goes on and lists them."""
 
 import subprocess
 from collections import Counter
