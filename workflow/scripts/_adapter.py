@@ -1,13 +1,34 @@
 """What every adapter shares: one line per error, a log, the engine and the label store."""
 
+import io
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from pesforge.errors import PesforgeError
 from pesforge.progress import duration
+
+
+class Log(io.TextIOBase):
+    """The log of a job. What a full disk does not take is left out: a line of a log is worth no result."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb", buffering=0)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self.file.write(text.encode("utf-8", errors="replace"))
+        return len(text)
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 class Tee:
@@ -18,7 +39,6 @@ class Tee:
 
     def write(self, text: str) -> int:
         self.log.write(text)
-        self.log.flush()
         return int(self.terminal.write(text))
 
     def flush(self) -> None:
@@ -36,7 +56,7 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
     started = time.monotonic()
     log_path = Path(job.log[0])
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("w", encoding="utf-8") as log:
+    with closing(Log(log_path)) as log:
         sys.stderr = Tee(sys.__stderr__, log)
         sys.stdout = log
         try:
@@ -44,12 +64,12 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
         except PesforgeError as error:
             print(f"\npesforge: error in {job.rule}: {error}\n", file=sys.stderr)
             sys.exit(1)
+        else:
+            if sentence:
+                stage = job.rule.replace("_", " ")
+                print(f"{stage:<22} {sentence} ({duration(time.monotonic() - started)})", file=sys.stderr)
         finally:
-            sys.stdout = sys.__stdout__
-        if sentence:
-            stage = job.rule.replace("_", " ")
-            print(f"{stage:<22} {sentence} ({duration(time.monotonic() - started)})", file=sys.stderr)
-        sys.stderr = sys.__stderr__
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
 def calculator_of(job: Any) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class Journal:
                     line = line[file.write(line) :]
                 os.fsync(file.fileno())
             except OSError:
-                file.truncate(before)
+                with suppress(OSError):  # what stays is cut off when the journal is opened again
+                    file.truncate(before)
                 raise
 
     def events(self) -> list[dict[str, Any]]:

@@ -62,11 +62,15 @@ def message(repeats: Row) -> str:
 def rows(repeats: Row) -> dict[str, list[dict[str, Any]]]:
     """Rows of the tables: kinds that occurred, with a column per outcome; attempts; labels."""
     kinds = [
-        {**kind, **{f"outcome_{index}": count for index, count in enumerate(outcomes(kind))}}
+        {
+            **kind,
+            "kind": quantity(kind["kind"]),
+            **{f"outcome_{index}": count for index, count in enumerate(outcomes(kind))},
+        }
         for kind in repeats["kinds"]
         if kind["failed_at_first"]
     ]
-    labels = [{**label, "end": _end(label)} for label in repeats["labels"]]
+    labels = [{**label, "kind": quantity(label["kind"]), "end": _end(label)} for label in repeats["labels"]]
     return {
         "repeat_kinds": kinds,
         "failed_labels": [label for label in labels if not label["labelled"]],

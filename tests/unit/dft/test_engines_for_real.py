@@ -117,16 +117,12 @@ def test_forces_and_stress_are_derivatives_of_the_energy(name, rattled, labels):
 
 @pytest.mark.parametrize("name", [*PROGRAMS, CP2K])
 def test_forces_and_stress_agree_with_gpaw(name, labels):
-    """PBE with four kinds of pseudopotentials: what differs is theirs, if there are empty bands enough.
-
-    The two orbitals per valence state of CP2K's small basis set are what its larger bounds are for.
-    """
+    """PBE with four kinds of pseudopotentials: what differs is theirs, if there are empty bands enough."""
     reference, label = labels("gpaw"), labels(name)
     assert np.abs(reference.forces).max() > 1.0
-    bound = {"espresso": 0.02, "abinit": 0.01, "cp2k": 0.1}[name]
+    bound = {"espresso": 0.02, "abinit": 0.01, "cp2k": 0.01}[name]
     assert np.abs(label.forces - reference.forces).max() < bound
-    bound = {"espresso": 0.8, "abinit": 0.8, "cp2k": 3.0}[name]
-    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < bound
+    assert EV_PER_ANG3_IN_GPA * np.abs(label.stress - reference.stress).max() < 0.8
 
 
 @cache
@@ -157,10 +153,15 @@ def test_energy_and_stress_differences_agree_with_gpaw(name):
 
 @pytest.mark.parametrize("name", ["gpaw", *PROGRAMS, CP2K])
 def test_meshes_are_centred_on_gamma(name, rattled):
-    """Two k-points along a direction that hold Γ are a cell twice as long at Γ; a mesh that is shifted is not."""
-    one = calculate(name, rattled, (2, 1, 1)).energy
-    two = calculate(name, rattled.repeat((2, 1, 1)), (1, 1, 1)).energy
-    assert two / 2 == pytest.approx(one, abs=0.004)
+    """Two k-points along a direction that hold Γ are a cell twice as long at Γ; a mesh that is shifted is not.
+
+    The cell is sheared, because Quantum ESPRESSO adds all points that are equivalent by the symmetry of the lattice.
+    """
+    sheared = rattled.copy()
+    sheared.set_cell(rattled.cell.array @ (np.eye(3) + 0.05 * DIRECTION), scale_atoms=True)
+    one = calculate(name, sheared, (2, 1, 1), smearing_ev=0.1).energy
+    two = calculate(name, sheared.repeat((2, 1, 1)), (1, 1, 1), smearing_ev=0.1).energy
+    assert two / 2 == pytest.approx(one, abs=0.004 if name == "cp2k" else 1e-4)
 
 
 METALS = {
@@ -183,7 +184,7 @@ def test_forces_in_a_metal_belong_to_the_free_energy(name):
         moved = metal.copy()
         moved.positions += step * way
         numbers = {"cutoff_ev": cutoff, "k_spacing_per_ang": 0.5, "scf_tolerance": 1e-5, "smearing_ev": 0.6}
-        return get_engine(dft).calculate(moved, reference_settings(dft, **numbers), (2, 3, 3), 1)
+        return get_engine(dft).calculate(moved, reference_settings(dft, **numbers), (1, 2, 2), 1)
 
     slope = (label(STEP_ANG).energy - label(-STEP_ANG).energy) / (2 * STEP_ANG)
     force = -np.sum(label(0.0).forces * way)
@@ -242,7 +243,6 @@ def test_a_ferromagnet_keeps_a_moment():
     atoms.calc = GPAW(**GpawEngine().parameters(settings, MESH, 1))
     atoms.get_potential_energy()
     moments.append(atoms.calc.get_magnetic_moment())
-    print("moments", moments[-2:])
     assert min(moments[-2:]) > 0.4
     assert moments[-2] == pytest.approx(moments[-1], abs=0.15)
 

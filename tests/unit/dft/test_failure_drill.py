@@ -1,6 +1,7 @@
 """Each kind of failure, provoked for real: what is tried again, what is left out, and that nothing finished is lost."""
 
 import ctypes
+import errno
 import faulthandler
 import json
 import os
@@ -28,7 +29,7 @@ from pesforge.dft.labelling import label_batch, read_journals
 from pesforge.dft.repeats import repeat_evidence
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore
-from pesforge.errors import LabelError
+from pesforge.errors import LabelError, StorageError
 from pesforge.fields import ID
 from pesforge.settings import Curate, Dft
 
@@ -169,8 +170,9 @@ def test_a_killed_worker_leaves_no_process_and_repeats_no_finished_label(tmp_pat
     found = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
     assert len(found) == 1, "the label is not computed in a process of its own"
     worker.send_signal(signal.SIGKILL)
-    worker.communicate()
+    worker.wait()
     assert gone(int(found[0]))
+    worker.communicate()
     frames = [copper(f"cu{number}") for number in range(4)]
     labelled, failures = batch(frames, tmp_path, Emt())
     events = list(read_journals(tmp_path / "journal"))
@@ -305,6 +307,43 @@ except StorageError as error:
     assert process.returncode == 0, err
     assert f"{tmp_path}/disk/pesforge-espresso-" in out
     assert "cannot be written (No space left on device)" in out
+    assert [event["event"] for event in read_journals(tmp_path / "journal")] == ["started"]
+
+
+ADAPTER = """
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[2])
+from _adapter import run
+from pesforge.io import write_json
+def work(job):
+    print("a line of the log")
+    Journal(Path("/dev/full")).append({"event": "x"})
+from pesforge.dft.labelling import Journal
+run(SimpleNamespace(log=["/dev/full"], rule="label_batch"), work)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's file that is always full")
+def test_a_job_tells_of_a_full_disk_in_one_line_even_if_its_log_is_on_it(tmp_path):
+    scripts = Path(__file__).parents[3] / "workflow/scripts"
+    process = program(ADAPTER, tmp_path, scripts)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    said = "/dev/full: cannot be written (No space left on device). Make room and run again; what is finished is kept."
+    assert err.strip() == f"pesforge: error in label_batch: {said}"
+    assert out == ""
+
+
+class Cramped(Emt):
+    """An engine that finds no place for its folder."""
+
+    def calculate(self, atoms, settings, mesh, attempt):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_an_engine_that_finds_no_place_for_its_folder_has_not_failed(tmp_path):
+    with pytest.raises(StorageError, match="gpaw has no room for its files"):
+        batch([copper("a")], tmp_path, Cramped())
     assert [event["event"] for event in read_journals(tmp_path / "journal")] == ["started"]
 
 
