@@ -25,10 +25,12 @@ from pesforge.sampling.dimer import DimerCurve
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.interstitial import room, voids
 from pesforge.sampling.phase import PhaseCells
+from pesforge.sampling.shared import SharedCells
 from pesforge.structure import build_parent, to_plain
 
 A = 4.0
 SALT = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
+SHARED = tuple({"name": name, "group": "all", **to_plain(SALT)} for name in ("first", "second", "third"))
 
 
 def draw(family, parent, settings, seed=1):
@@ -154,6 +156,7 @@ def every_family(tmp_path, more=False):
         "phase": phases(tmp_path, volumes=3 + extra),
         "dimer": DimerCurve(distances=2 + extra, longest_ang=5.0),
         "compression": Compression(count=2 + extra),
+        "shared": SharedCells(count=2 + extra, cells=SHARED),
     }
 
 
@@ -171,7 +174,7 @@ def test_the_seed_decides_everything_and_more_structures_keep_the_first(tmp_path
         assert (one.positions == kept.positions).all()
         assert (one.cell.array == kept.cell.array).all()
         moved = max(moved, np.abs(one.positions - three.positions).max())
-    assert (moved > 1e-3) == (family not in ("stacking_fault", "phase", "dimer"))
+    assert (moved > 1e-3) == (family not in ("stacking_fault", "phase", "dimer", "shared"))
 
 
 def test_structures_of_all_families_come_back_from_a_file_with_all_their_entries(tmp_path):
