@@ -78,7 +78,7 @@ class Slope:
         if self.of_force:
             return -(high_ev - low_ev) / (2 * STEP_ANG)
         slope = EV_PER_ANG3_IN_GPA * (high_ev - low_ev) / (2 * STRAIN) / volume_ang3
-        return slope / 3 if self.quantity == PRESSURE else slope
+        return float(slope / 3 if self.quantity == PRESSURE else slope)
 
 
 def check_cells(parent: Atoms, converge: Converge) -> dict[str, Atoms]:

@@ -22,7 +22,7 @@ from pesforge.sampling.lattice_planes import block, plane_cell, standard_cell
 PARENT = "parent"
 PRIMITIVE = "primitive"
 LAYERS = 3
-"""Lattice planes of a block: the least that has a third direction unlike the first two, at little cost."""
+"""Most lattice planes of a block; fewer where it would hold more atoms than the parent, and cost more."""
 DECIMALS = 8
 ONE = (1, 1, 1)
 
@@ -71,7 +71,7 @@ def other_shapes(sample: Sample) -> dict[str, Any]:
 
 
 def shapes(parent: Atoms, other: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Shape]:
-    """The perfect crystal in the parent's cell and in other ones, by name; empty where no others are asked for.
+    """The perfect crystal in the parent's cell and in other ones, by name; empty where there are no others.
 
     The primitive cell comes with any of the others, unless it is the parent's own.
 
@@ -93,8 +93,9 @@ def shapes(parent: Atoms, other: Mapping[str, Sequence[Sequence[int]]]) -> dict[
     for plane in other["planes"]:
         first, second, third = plane
         cell = plane_cell(parent, (first, second, third))
-        found[f"block ({first} {second} {third})"] = Shape(_perfect(block(cell, 0, LAYERS)))
-    return found
+        layers = max(1, min(LAYERS, len(parent) // len(primitive)))
+        found[f"block ({first} {second} {third})"] = Shape(_perfect(block(cell, 0, layers)))
+    return found if len(found) > 1 else {}
 
 
 def spread(labels: Mapping[str, Label], names: Sequence[str]) -> float:

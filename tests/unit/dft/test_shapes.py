@@ -78,7 +78,9 @@ def test_all_shapes_are_the_same_crystal():
         atoms.calc = EMT()
         energies[name] = Label(atoms.get_potential_energy(), atoms.get_forces(), np.zeros(6))
     assert spread(energies, tuple(found)) < 1e-6
-    assert "primitive" not in shapes(bulk("Cu", a=3.6), {"planes": [], "supercells": []})
+    alone = bulk("Cu", a=3.6)
+    assert shapes(alone, {"planes": [], "supercells": []}) == {}
+    assert [len(shape.atoms) for shape in shapes(alone, {"planes": [[1, 0, 0]], "supercells": []}).values()] == [1, 1]
 
 
 def test_the_mesh_of_a_supercell_is_folded_onto_its_unit():
