@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from ase import Atoms
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -15,6 +16,7 @@ from pesforge.dft.engines import get_engine
 from pesforge.errors import PesforgeError, SettingsError
 from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
+from pesforge.sampling.driven import prepare_driven
 from pesforge.sampling.prepare import prepare
 from pesforge.settings import Dft, Study
 from pesforge.settings_types import Structure
@@ -30,7 +32,8 @@ MAX_BYTES = 1_000_000
 class LoadedStudy:
     """A checked study: settings, parent structure as builtin types, and the training configuration of every run.
 
-    The settings of each family are those that its sampler reads.
+    The settings of each family are those that its sampler reads; `driven` are those of families that need a driver, and
+    `standins` a cell for each of their structures, by family.
     """
 
     settings: Study
@@ -38,6 +41,8 @@ class LoadedStudy:
     parent: dict[str, Any]
     families: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
+    driven: dict[str, dict[str, Any]]
+    standins: dict[str, list[Atoms]]
 
 
 @dataclass(frozen=True)
@@ -276,9 +281,14 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         elements = structure.species if structure is not None else ()
         mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft).problems(dft, elements)]
     families: dict[str, dict[str, Any]] = {}
+    driven: dict[str, dict[str, Any]] = {}
+    standins: dict[str, list[Atoms]] = {}
     if settings is not None and parent is not None:
         families, complaints = prepare(settings, parent, path.parent)
         mistakes += [Mistake(place, text) for place, text in complaints]
+        if not complaints:
+            driven, standins, complaints = prepare_driven(settings, parent, families)
+            mistakes += [Mistake(place, text) for place, text in complaints]
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:
@@ -288,4 +298,12 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
     if settings is None or parent is None or mistakes:
         raise _refuse(path, mistakes, lines)
     settings = settings.model_copy(update={"dft": dft})
-    return LoadedStudy(settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs)
+    return LoadedStudy(
+        settings=settings,
+        path=path,
+        parent=to_plain(parent),
+        families=families,
+        runs=runs,
+        driven=driven,
+        standins=standins,
+    )

@@ -6,12 +6,10 @@ from pesforge.dft.pseudopotentials import pseudopotential_digests
 from pesforge.structure import from_plain
 
 
-def batches(study):
-    """Names of the label batches; their number follows from the settings alone."""
-    total = sum(study.families.values())
-    return [
-        f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))
-    ]
+def batches(first, structures):
+    """Names of the label batches of a wave, from number `first` on; they follow from the settings alone."""
+    last = first + math.ceil(structures / STUDY.label.batch_size)
+    return [f"{index:04d}" for index in range(first, last)]
 
 
 def scanned_parameters(study):
@@ -23,7 +21,7 @@ def scanned_parameters(study):
 def opening(study):
     """What will be computed, for the line at the start."""
     families = ", ".join(
-        f"{count} {family}" for family, count in study.families.items()
+        f"{count} {family}" for family, count in {**study.families, **COUNTS}.items()
     )
     return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
 
@@ -31,6 +29,14 @@ def opening(study):
 PARENT = LOADED.parent
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
+# Structures that a driver makes are a second wave of labels; where there are none, nothing of it is in the DAG.
+COUNTS = {family: len(cells) for family, cells in LOADED.standins.items()}
+FIRST_WAVE = batches(0, sum(STUDY.families.values()))
+SECOND_WAVE = batches(len(FIRST_WAVE), sum(COUNTS.values()))
+GUARD = {
+    key: getattr(STUDY.curate, key)
+    for key in ("max_force_ev_per_ang", "min_distance_factor")
+}
 STORE = f"{OUT}/store"
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
 ENGINE = ENGINE_MODULES[STUDY.dft.engine]
@@ -57,6 +63,7 @@ EVIDENCE = [
         "validate",
         "provenance",
         "cost",
+        *(["drive"] if COUNTS else []),
     )
 ]
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
@@ -64,6 +71,6 @@ OPENING = opening(STUDY)
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(
-    PESFORGE_LABELS=str(sum(STUDY.families.values())),
+    PESFORGE_LABELS=str(sum(STUDY.families.values()) + sum(COUNTS.values())),
     PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
 )
