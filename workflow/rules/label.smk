@@ -38,9 +38,12 @@ rule label_batch:
 
 rule gather_labels:
     input:
-        labels=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=FIRST_WAVE + SECOND_WAVE),
+        labels=expand(
+            f"{OUT}/label/batches/{{batch}}.extxyz", batch=FIRST_WAVE + SECOND_WAVE
+        ),
         failures=expand(
-            f"{OUT}/label/batches/{{batch}}.failures.json", batch=FIRST_WAVE + SECOND_WAVE
+            f"{OUT}/label/batches/{{batch}}.failures.json",
+            batch=FIRST_WAVE + SECOND_WAVE,
         ),
         stiffness=rules.measure_stiffness.output.stiffness,
     output:

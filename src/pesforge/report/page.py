@@ -6,14 +6,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pesforge.report import figures, figures_fit, text
+from pesforge.report import figures, figures_driven, figures_fit, text
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
+DYNAMICS = dict.fromkeys(("moved_bonds", "diffusion_ang2_per_ps"))
+"""What not every run of molecular dynamics measures."""
 SECTIONS = (
     ("verdict", "Verdict"),
     ("convergence", "Convergence"),
     ("data", "Data"),
+    ("driven", "Driven structures"),
     ("crossvalidation", "Cross-validation"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
@@ -46,19 +49,28 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["eos"] = figures_fit.equation_of_state(validate["eos"])
     if validate["elastic_gpa"]:
         drawn["elastic"] = figures_fit.elastic(validate["elastic_gpa"])
+    phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
+    if phases:
+        drawn[figures_driven.NAME] = figures_driven.radial_distribution(phases)
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
 def _tables(evidence: Row) -> dict[str, Any]:
     """Rows of the tables that join two parts of the evidence."""
     sample, label, validate = evidence["sample"], evidence["label"], evidence["validate"]
+    driven = evidence["drive"] or {"families": {}, "runs": []}
+    sampled = dict(sample["families"])
+    for name, count in driven["families"].items():
+        sampled[name] = sampled.get(name, 0) + count
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
     return {
         "families": [
             {"family": name, "sampled": count, "labelled": label["by_family"].get(name)}
-            for name, count in sample["families"].items()
+            for name, count in sampled.items()
         ],
+        "dynamics": [{**DYNAMICS, **run} for run in driven["runs"] if run["temperature_k"] is not None],
+        "relaxations": [run for run in driven["runs"] if run["temperature_k"] is None],
         "coverage": [
             {"measure": text.quantity(key), "before": before.get(key), "after": after.get(key)}
             for key in sorted({*before, *after})
@@ -122,12 +134,14 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `curate`, `describe`, `crossvalidate`,
-            `train`, `choose`, `validate`, `provenance` and `cost`; keys in `pesforge.report.schema`.
+            `train`, `choose`, `validate`, `provenance`, `cost` and, where a driver made structures, `drive`; keys in
+            `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
     """
-    require(dict(evidence))
+    evidence = {"drive": None, **evidence}
+    require(evidence)
     checks = evidence["validate"]["checks"]
     return (
         pages()
@@ -136,7 +150,8 @@ def render(evidence: Row) -> str:
             **evidence,
             **_tables(evidence),
             figures=draw(evidence),
-            sections=SECTIONS,
+            sections=[section for section in SECTIONS if section[0] != "driven" or evidence["drive"]],
+            driven_message=text.driven_message(evidence["drive"]) if evidence["drive"] else "",
             groups=_check_groups(checks),
             headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
             dropped_message=text.dropped_message(evidence["curate"]),

@@ -139,3 +139,10 @@ def worst_family_message(rows: Sequence[Row]) -> str:
 def dropped_message(curate: Row) -> str:
     """How many labels were kept and dropped."""
     return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"
+
+
+def driven_message(drive: Row) -> str:
+    """How many structures a driver made, and how many runs the guard stopped."""
+    runs, asked, given = drive["runs"], sum(drive["requested"].values()), sum(drive["families"].values())
+    stopped = sum(run["stopped"] is not None for run in runs)
+    return f"{given} of {asked} structures given; the guard stopped {stopped} of {len(runs)} runs"

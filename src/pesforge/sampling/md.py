@@ -4,7 +4,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.driven_settings import Md
-from pesforge.fields import STRAIN
+from pesforge.fields import REFERENCE_CELL, STRAIN
 from pesforge.provenance import derive_seed
 from pesforge.sampling.drive import Drive, DrivenFrames
 from pesforge.sampling.frames import FloatArray, make_cell_frame
@@ -30,6 +30,7 @@ def sample(parent: Atoms, settings: Md, drive: Drive, seed: int) -> DrivenFrames
         for temperature in settings.temperatures_k:
             group = f"{NAME}-{temperature:g}K" + (f"-{strain:+g}" if strain else "")
             start = strained(parent, settings.supercell, strain)
+            start.info[REFERENCE_CELL] = start.cell.array / (1 + strain)
             own = derive_seed(seed, NAME, f"{temperature:g}", f"{strain:g}")
             run = Trajectory(start, drive, settings, temperature, own)
             run.run(max(1, settings.steps(settings.equilibration_ps) // STRIDE))
