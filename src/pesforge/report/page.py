@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pesforge.report import figures, figures_driven, figures_fit, text
-from pesforge.report.schema import require
+from pesforge.report.schema import DRIVE_SHAPE, require
 
 Row = Mapping[str, Any]
 DYNAMICS = dict.fromkeys(("moved_bonds", "diffusion_ang2_per_ps"))
@@ -142,6 +142,8 @@ def render(evidence: Row) -> str:
     """
     evidence = {"drive": None, **evidence}
     require(evidence)
+    if evidence["drive"]:
+        require(evidence, DRIVE_SHAPE)
     checks = evidence["validate"]["checks"]
     return (
         pages()

@@ -122,32 +122,34 @@ SHAPE: dict[str, dict[str, Any]] = {
         "code": {},
         "seeds": {},
     },
-    "drive": OrNull(
-        {
-            "driver": {},
-            "draft": OrNull(
-                {
-                    **dict.fromkeys(("labels", "groups", "functions", "cv_method", "dropped", "warnings")),
-                    **dict.fromkeys(("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")),
-                }
-            ),
-            "requested": {},
-            "families": {},
-            "runs": [
-                dict.fromkeys(
-                    (
-                        *("family", "group", "temperature_k", "temperature_observed_k", "atoms", "steps", "tau_fs"),
-                        *("spacing_fs", "requested", "given", "stopped", "note", "rdf"),
-                    )
-                )
-            ],
-        }
-    ),
     "cost": {
         "stages": [dict.fromkeys(("stage", "seconds", "jobs", "max_rss_mb"))],
         **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
     },
 }
+
+DRIVE_SHAPE: dict[str, dict[str, Any]] = {
+    "drive": {
+        "driver": {},
+        "draft": OrNull(
+            {
+                **dict.fromkeys(("labels", "groups", "functions", "cv_method", "dropped", "warnings")),
+                **dict.fromkeys(("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")),
+            }
+        ),
+        "requested": {},
+        "families": {},
+        "runs": [
+            dict.fromkeys(
+                (
+                    *("family", "group", "temperature_k", "temperature_observed_k", "atoms", "steps", "tau_fs"),
+                    *("spacing_fs", "requested", "given", "stopped", "note", "rdf"),
+                )
+            )
+        ],
+    }
+}
+"""The evidence of studies whose atoms a driver moved; other studies have none of it."""
 
 CELL = dict.fromkeys(
     (
