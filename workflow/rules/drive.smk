@@ -46,6 +46,9 @@ rule sample_driven:
     priority: 95
     conda:
         "../../envs/dft.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=720,
     params:
         parent=PARENT,
         settings=lambda wildcards: LOADED.driven[wildcards.family],

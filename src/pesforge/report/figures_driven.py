@@ -34,5 +34,7 @@ def radial_distribution(runs: Sequence[Row]) -> str:
         axes[0].set_xlabel("distance r (Å)")
         axes[0].set_ylabel("pair distribution g(r)")
         axes[0].set_ylim(bottom=0)
+        closest = min(r for run in runs for r, g in zip(run["rdf"]["r_ang"], run["rdf"]["g"], strict=True) if g > 0)
+        axes[0].set_xlim(left=max(0.0, closest - 0.5))
         legend_below(figure, axes[0])
         return svg.to_svg(figure, NAME, "Pair distribution functions of the runs of each phase")

@@ -185,6 +185,8 @@ def independent_states(run: Trajectory, count: int, most_steps: int) -> tuple[li
 def radial_distribution(atoms: Atoms, states: list[FloatArray]) -> dict[str, Any]:
     """Pair distribution g(r) of all pairs up to 6 Å, the mean of up to 200 states: `r_ang` (middle of a bin) and `g`.
 
+    An atom and its own images are no pair: their distances are those of the cell, also in a melt.
+
     Args:
         atoms: elements and cell.
         states: positions (n, 3) in Å.
@@ -195,8 +197,8 @@ def radial_distribution(atoms: Atoms, states: list[FloatArray]) -> dict[str, Any
     counts = np.zeros(RDF_BINS)
     for index in chosen:
         work.positions = states[index]
-        (distance,) = find_pairs(work, RDF_REACH_ANG, "d")
-        counts += np.histogram(distance, edges)[0]
+        first, second, distance = find_pairs(work, RDF_REACH_ANG, "ijd")
+        counts += np.histogram(distance[first != second], edges)[0]
     shells = 4 / 3 * np.pi * np.diff(edges**3)
-    ideal = len(atoms) ** 2 / atoms.get_volume() * shells * len(chosen)
+    ideal = len(atoms) * (len(atoms) - 1) / atoms.get_volume() * shells * len(chosen)
     return {"r_ang": ((edges[1:] + edges[:-1]) / 2).tolist(), "g": (counts / ideal).tolist()}

@@ -175,7 +175,10 @@ def test_the_radial_distribution_of_an_ideal_gas_is_one_and_of_a_crystal_its_she
     found = radial_distribution(crystal, [crystal.positions])
     radius, g = np.array(found["r_ang"]), np.array(found["g"])
     shell = 4 / 3 * np.pi * ((radius + 0.05) ** 3 - (radius - 0.05) ** 3)
-    neighbours = g * shell / 2.95**3
+    neighbours = g * shell * 26 / (27 * 2.95**3)
     assert neighbours[np.abs(radius - 2.95) < 0.06].sum() == pytest.approx(6)
     assert neighbours[np.abs(radius - 2.95 * 2**0.5) < 0.06].sum() == pytest.approx(12)
     assert g[radius < 2.85].max() == 0
+    cell = cube(2, 2.95)
+    own = radial_distribution(cell, [cell.positions])["g"]
+    assert max(own[58:]) == 0, "the images at 5.9 Å are those of the atom itself"
