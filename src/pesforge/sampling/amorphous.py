@@ -61,7 +61,8 @@ def sample(parent: Atoms, settings: Amorphous, drive: Drive, seed: int) -> Drive
                 end = start.copy()
                 end.positions = run.states[-1]
                 found = relax(end, drive, settings.fmax_ev_per_ang, settings.max_steps)
-                note, end_fmax = found.stopped or unfinished(found, settings.fmax_ev_per_ang), found.fmax_ev_per_ang
+                run.stopped, end_fmax = found.stopped, found.fmax_ev_per_ang
+                note = unfinished(found, settings.fmax_ev_per_ang)
                 if found.stopped is None:
                     made.append(frame(found.atoms.positions, "end", 0.0))
         frames += made

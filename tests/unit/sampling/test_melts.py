@@ -83,3 +83,21 @@ def test_more_snapshots_of_a_quench_keep_the_first():
     )
     for index in range(2):
         np.testing.assert_array_equal(few[index].positions, more[index].positions)
+
+
+class Sticking(Free):
+    """Free, until the way is downhill: a quench relaxes into a planted well in which two atoms meet."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if not self.atoms.get_momenta().any():
+            way = self.atoms.positions[1] - self.atoms.positions[0]
+            self.results["forces"][0], self.results["forces"][1] = way, -way
+
+
+def test_a_quench_that_the_guard_stops_while_it_relaxes_has_no_end_and_says_so():
+    settings = Amorphous(**HOT, rate_k_per_ps=2700.0, snapshots=1)
+    made = amorphous.sample(cube(), settings, Drive(Sticking, Guard(0.01, 1e6)), 5)
+    assert [frame.info["id"] for frame in made.frames] == ["amorphous-00-000"]
+    assert made.runs[0]["stopped"].startswith("Si-Si pair at")
+    assert (made.runs[0]["requested"], made.runs[0]["given"]) == (2, 1)
