@@ -27,6 +27,7 @@ else:
     include: "workflow/rules/crystal.smk"
     include: "workflow/rules/converge.smk"
     include: "workflow/rules/sample.smk"
+    include: "workflow/rules/drive.smk"
     include: "workflow/rules/label.smk"
     include: "workflow/rules/curate.smk"
     include: "workflow/rules/describe.smk"

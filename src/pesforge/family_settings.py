@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pesforge.driven_settings import Amorphous, Driven, Driver, Liquid, Md, Relaxed
 from pesforge.settings_types import Count, Fraction, NonNegative, Positive, Section, Structure
 
 Miller = tuple[int, int, int]
@@ -301,14 +302,24 @@ class Sample(Section):
     gaps: Gaps | None = Field(None, description="candidates that fill gaps of coverage")
     shared: Shared | None = Field(None, description="calculations of checks and k_eff, which cost nothing more")
     candidates: Candidates = Field(default_factory=Candidates, description="candidates")
+    driver: Driver = Field(default_factory=Driver, description="what moves the atoms of the families below")
+    md: Md | None = Field(None, description="molecular dynamics of the crystal")
+    liquid: Liquid | None = Field(None, description="molecular dynamics of the melt")
+    amorphous: Amorphous | None = Field(None, description="quenched melts")
+    relaxed: Relaxed | None = Field(None, description="relaxed defects")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.families(1):
-            raise ValueError("at least one family must be sampled")
+            raise ValueError("at least one family must be sampled that needs no driver")
         return self
 
     def families(self, elements: int) -> dict[str, int]:
-        """Number of structures of each family that is switched on, in a study of a number of elements."""
+        """Number of structures of each family that needs no driver and is on, in a study of a number of elements."""
         sections = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: part.structures(elements) for name, part in sections.items() if isinstance(part, Family)}
+
+    def driven(self) -> dict[str, Driven]:
+        """Settings of each family that needs a driver and is on."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: part for name, part in sections.items() if isinstance(part, Driven)}

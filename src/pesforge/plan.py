@@ -9,11 +9,13 @@ import numpy as np
 import spglib
 from ase import Atoms
 
+from pesforge.dft.calculator import coarse_settings
 from pesforge.dft.engines import Engine, get_engine
 from pesforge.dft.labelling import read_journals
 from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.shapes import other_shapes, shapes
+from pesforge.driven_settings import Moving
 from pesforge.fields import FAMILY, ID, REFERENCE_CELL
 from pesforge.io import read_json
 from pesforge.progress import duration
@@ -137,12 +139,14 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     study, parent = loaded.settings, from_plain(loaded.parent)
     assert isinstance(parent, Atoms)
     settings, source = _assumed_settings(loaded, results)
-    families = study.families
+    families = {**study.families, **{name: len(cells) for name, cells in loaded.standins.items()}}
     labels, width = sum(families.values()), max(10, *map(len, families))
     events = list(read_journals(results / study.name / "label" / "journal"))
     measured = {event["id"]: float(event["seconds"]) for event in events if event["event"] == "finished"}
     done = {event["id"] for event in events if event["event"] in ("finished", "recalled")}
     engine, drafts = get_engine(study.dft), draft(loaded.families, parent, study.seed)
+    driven = [cell for cells in loaded.standins.values() for cell in cells]
+    drafts += driven
     times, scale = _family_seconds(drafts, settings, engine, measured)
     symmetric = scale * SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     if measured:
@@ -153,7 +157,9 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
     others += study.validate_.eos_points * len(loaded.crystals[1:])
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
+    names = {frame.info[ID] for frame in drafts}
     left = sum(times[frame.info[FAMILY]] for frame in drafts if frame.info[ID] not in done)
+    left -= sum(times[frame.info[FAMILY]] for frame in driven[: len(done - names)])
     seconds = left + max(others - stored, 0) * symmetric
     sweep = study.train.sweep
     points = len(loaded.runs)
@@ -165,7 +171,27 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         ),
         f"  {'labels':<10} {labels:>6} ({len(done)} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
+        *_driver_lines(loaded),
         f"  DFT        about {duration(each)} per label ({source}),",
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",
     ]
     return "\n".join(lines)
+
+
+def _driver_lines(loaded: LoadedStudy) -> list[str]:
+    """What moves the atoms of the families that need a driver, and what that costs at least; nothing without them."""
+    study = loaded.settings
+    if not loaded.standins:
+        return []
+    moving = {name: part for name, part in study.sample.driven().items() if isinstance(part, Moving)}
+    steps = sum(part.shortest_steps() for part in moving.values())
+    driver = study.sample.driver
+    if driver.kind == "potential":
+        return [f"  {'driver':<10} draft potential of {driver.functions} functions at most, {steps} steps or more"]
+    engine, settings = get_engine(study.dft), coarse_settings(study.dft, driver, study.converge)
+    seconds = sum(
+        part.shortest_steps()
+        * engine.estimate_seconds(loaded.standins[name][0], settings, settings.mesh_of(loaded.standins[name][0]))
+        for name, part in moving.items()
+    )
+    return [f"  {'driver':<10} coarse DFT, {steps} steps or more: about {duration(seconds)} beside the labels"]

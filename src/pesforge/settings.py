@@ -287,5 +287,5 @@ class Study(Section):
 
     @property
     def families(self) -> dict[str, int]:
-        """Number of structures of each family that is switched on."""
+        """Number of structures of each family that needs no driver and is on."""
         return self.sample.families(len(self.structure.species))

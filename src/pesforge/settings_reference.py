@@ -22,14 +22,22 @@ pair. No split ever separates a group.
 
 Families that are `null` below `sample` are switched on by giving their section, an empty one (`{}`) where all of its
 keys have defaults. Their structures are not relaxed: `surface`, `stacking_fault`, `vacancy` and `interstitial` are cut
-out of the perfect crystal and, where stated, displaced as the bulk would be at a temperature. Whether a crystal has the
-planes, cuts, sites and voids that a study asks for is found out when the study is read. The k-points of every cell are
-as dense as those of the parent, with one point across a vacuum and in a box. Unlike the energies of strained parents,
-those of cells of other shapes do not share the error of one mesh of k-points: these families need `converge` to be
-tight. Molecules have no stress. Short distances are meant in `dimer` and `compression`, yet the filters of `curate`
-hold for all families: a study that asks for distances below `curate.min_distance_factor` is refused, and a label with a
-force above `curate.max_force_ev_per_ang` is dropped and listed in the report with the reason. Raise that limit to train
-on steep repulsion.
+out of the perfect crystal and, where stated, displaced as the bulk would be at a temperature.
+
+`md`, `liquid`, `amorphous` and `relaxed` need a driver and are a second wave of labels: a draft potential, fitted to
+the labels of all other families, or coarse DFT moves the atoms (`sample.driver`). Runs stop where atoms come too near,
+a force is beyond `curate.max_force_ev_per_ang`, or the draft leaves what it was trained on; they then give fewer
+structures, and the report says so. A draft knows what its labels show: a melt wants `compression`, `interstitial` and
+hot `thermal` structures beside it. One run is one group; a relaxed defect stays in the group and the family of the
+unrelaxed one.
+
+Whether a crystal has the planes, cuts, sites and voids that a study asks for is found out when the study is read. The
+k-points of every cell are as dense as those of the parent, with one point across a vacuum and in a box. Unlike the
+energies of strained parents, those of cells of other shapes do not share the error of one mesh of k-points: these
+families need `converge` to be tight. Molecules have no stress. Short distances are meant in `dimer` and `compression`,
+yet the filters of `curate` hold for all families: a study that asks for distances below `curate.min_distance_factor` is
+refused, and a label with a force above `curate.max_force_ev_per_ang` is dropped and listed in the report with the
+reason. Raise that limit to train on steep repulsion.
 
 `validate: {hull: {}}` compares formation energies and the convex hull by DFT and by the potential. The crystals must
 hold each element alone, for its chemical potential. Each stands at the minimum of its own equation of state, from as

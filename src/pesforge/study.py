@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from ase import Atoms
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -16,6 +17,7 @@ from pesforge.dft.shared import shared_cells
 from pesforge.errors import PesforgeError, SettingsError
 from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
+from pesforge.sampling.driven import prepare_driven
 from pesforge.sampling.prepare import prepare
 from pesforge.settings import Dft, Study
 from pesforge.settings_types import Structure
@@ -32,7 +34,8 @@ MAX_BYTES = 1_000_000
 class LoadedStudy:
     """A checked study: settings, parent structure as builtin types, and the training configuration of every run.
 
-    The settings of each family are those that its sampler reads; `crystals` are those of `validate.hull`.
+    The settings of each family are those that its sampler reads; `crystals` are those of `validate.hull`; `driven` are
+    the settings of families that need a driver, and `standins` a cell for each of their structures, by family.
     """
 
     settings: Study
@@ -41,6 +44,8 @@ class LoadedStudy:
     families: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
     crystals: list[dict[str, Any]]
+    driven: dict[str, dict[str, Any]]
+    standins: dict[str, list[Atoms]]
 
 
 @dataclass(frozen=True)
@@ -289,12 +294,18 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft).problems(dft, elements)]
     families: dict[str, dict[str, Any]] = {}
     crystals: list[dict[str, Any]] = []
+    driven: dict[str, dict[str, Any]] = {}
+    standins: dict[str, list[Atoms]] = {}
     if settings is not None and parent is not None:
         shared = shared_cells(parent, settings) if settings.sample.shared else []
         settings = _counted(settings, len(shared))
         families, complaints = prepare(settings, parent, path.parent, shared)
-        crystals, more = hull_crystals(settings, parent, path.parent)
-        mistakes += [Mistake(place, text) for place, text in (*complaints, *more)]
+        mistakes += [Mistake(place, text) for place, text in complaints]
+        if not complaints:
+            driven, standins, complaints = prepare_driven(settings, parent, families)
+            mistakes += [Mistake(place, text) for place, text in complaints]
+        crystals, complaints = hull_crystals(settings, parent, path.parent)
+        mistakes += [Mistake(place, text) for place, text in complaints]
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:
@@ -305,5 +316,12 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         raise _refuse(path, mistakes, lines)
     settings = settings.model_copy(update={"dft": dft})
     return LoadedStudy(
-        settings=settings, path=path, parent=to_plain(parent), families=families, runs=runs, crystals=crystals
+        settings=settings,
+        path=path,
+        parent=to_plain(parent),
+        families=families,
+        runs=runs,
+        driven=driven,
+        standins=standins,
+        crystals=crystals,
     )

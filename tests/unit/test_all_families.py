@@ -135,6 +135,19 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
         ("phase: {crystals: [{prototype: fcc, species: [Cu]}]}", "a prototype needs `lattice_constant_ang`"),
         ("dimer: {shortest_factor: 0.4}", "sample.dimer.shortest_factor: reaches down to 0.40 of the sum"),
         ("dimer: {longest_ang: 1.0}", "sample.dimer: the shortest distance of Au-Au"),
+        ("md: {supercell: [0, 1, 1]}", "sample.md.supercell[0]: "),
+        ("md: {temperature_k: 300}", "sample.md.temperature_k: unknown key. Did you mean 'temperatures_k'"),
+        ("liquid: {temperatures_k: [900]}", "sample.liquid.melt_temperature_k: this key is missing"),
+        ("relaxed: {}", "sample.relaxed: nothing to relax: switch on vacancy or interstitial."),
+        (
+            "relaxed: {surfaces: true}",
+            "sample.relaxed: nothing to relax: switch on vacancy or interstitial or surface.",
+        ),
+        (
+            "amorphous: {melt_temperature_k: 300, final_temperature_k: 300}",
+            "sample.amorphous: `final_temperature_k` must be below `melt_temperature_k`",
+        ),
+        ("driver: {kind: tersoff}", "sample.driver.kind: found 'tersoff'; allowed: potential, dft."),
         ("compression: {fraction_min: 0.3}", "sample.compression.fraction_min: reaches down to 0.3"),
         ("gaps: {count: 901}", "sample.gaps.count: is 901, but there are 900 candidates"),
         ("gaps: {}\n  strain: null\n  volume: null", "sample.gaps.kinds: holds strains, but no family is strained"),
@@ -160,3 +173,32 @@ def test_a_competing_crystal_from_a_file_travels_with_the_settings(load, tmp_pat
 def test_the_longest_distance_of_dimers_is_the_cutoff_unless_stated(load):
     assert load("sample:\n  dimer: {}\ndescribe: {cutoff_ang: 4.25}\n").families["dimer"]["longest_ang"] == 4.25
     assert load("sample:\n  dimer: {longest_ang: 3.5}\n").families["dimer"]["longest_ang"] == 3.5
+
+
+DRIVEN = """\
+sample:
+  thermal: null
+  strain: null
+  volume: null
+  md: {}
+"""
+
+
+def test_a_driver_needs_families_that_need_none(load):
+    with pytest.raises(SettingsError, match="at least one family must be sampled that needs no driver"):
+        load(DRIVEN)
+
+
+def test_the_number_of_driven_structures_follows_from_the_study_alone(load):
+    sample = sample_section("Cu") + (
+        "  md: {temperatures_k: [300.0, 600.0], strains: [0.0, 0.02], count: 3}\n"
+        "  liquid: {melt_temperature_k: 3000.0, temperatures_k: [1500.0, 2000.0], count: 2}\n"
+        "  amorphous: {melt_temperature_k: 3000.0, quenches: 2, snapshots: 3}\n"
+        "  relaxed: {rattled: 1, surfaces: true}\n"
+    )
+    loaded = load(sample)
+    counts = {name: len(cells) for name, cells in loaded.standins.items()}
+    sites, kinds, slabs = 2, 3, 2
+    assert counts == {"md": 12, "liquid": 4, "amorphous": 8, "relaxed": 2 * (sites + kinds + slabs)}
+    assert set(loaded.driven) == set(counts)
+    assert not set(counts) & set(loaded.settings.families), "the first wave does not hold them"

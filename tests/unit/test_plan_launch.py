@@ -38,6 +38,29 @@ def test_the_plan_counts_structures_labels_and_runs(tiny, tmp_path):
     assert "a guess of the converged settings" in text
 
 
+DRIVEN = """\
+  md: {supercell: [2, 1, 1], temperatures_k: [300.0], count: 6, equilibration_ps: 0.5}
+  relaxed: {rattled: 1}
+  vacancy: {supercell: [2, 1, 1], count: 1}
+"""
+
+
+def test_the_plan_counts_what_a_driver_will_make_without_one(tmp_path):
+    text = (REPOSITORY / "config" / "tiny.yaml").read_text().replace("sample:\n", "sample:\n" + DRIVEN)
+    (tmp_path / "driven.yaml").write_text(text)
+    plan = plan_text(load_study(tmp_path / "driven.yaml", REPOSITORY / "config" / "train"), tmp_path)
+    for line in (
+        "md              6 structures",
+        "relaxed         2 structures",
+        "labels         24 (0 there already",
+        "draft potential of 100 functions at most, 1100 steps or more",
+    ):
+        assert line in plan
+    (tmp_path / "coarse.yaml").write_text(text.replace("sample:\n", "sample:\n  driver: {kind: dft}\n"))
+    plan = plan_text(load_study(tmp_path / "coarse.yaml", REPOSITORY / "config" / "train"), tmp_path)
+    assert "coarse DFT, 1100 steps or more: about" in plan
+
+
 def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path):
     journal = tmp_path / "tiny" / "label" / "journal" / "0000.jsonl"
     journal.parent.mkdir(parents=True)

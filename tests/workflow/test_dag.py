@@ -98,6 +98,23 @@ def test_another_crystal_of_the_hull_reruns_the_phases_and_the_proof(beside):
     assert set(planned(beside)) == {"compute_phases", "validate_potential", "gather_provenance", "render_report"}
 
 
+def test_a_driven_family_computes_no_finished_label_again(beside):
+    beside.edit(TINY, "sample:\n", "sample:\n  md: {supercell: [1, 1, 1], temperatures_k: [300.0], count: 3}\n")
+    jobs = planned(beside)
+    assert (jobs["fit_draft"], jobs["sample_driven"], jobs["gather_driven"]) == (1, 1, 1)
+    assert jobs["label_batch"] == 1, "the three new structures"
+    untouched = {
+        "scan_parameter",
+        "measure_stiffness",
+        "sample_family",
+        "gather_pool",
+        "compute_eos",
+        "compute_elastic",
+    }
+    assert not set(jobs) & untouched
+    assert {"gather_labels", "filter_labels", "render_report"} <= set(jobs)
+
+
 def test_the_temperature_reruns_no_convergence(beside):
     first = read_yaml(beside.root / TINY)[0]["sample"]["thermal"]["temperatures_k"][0]
     beside.edit(TINY, f"temperatures_k: [{first}", f"temperatures_k: [{first + 11}")

@@ -252,3 +252,22 @@ def test_killed_runs_end_in_the_same_evidence_and_repeat_no_label(finished, make
     for name in ("potential/weights.safetensors", "label/labels.extxyz", "describe/design.npz", "curate/decisions.csv"):
         assert (made.root / "results/tiny" / name).read_bytes() == (finished.root / "results/tiny" / name).read_bytes()
     shutil.rmtree(made.root)
+
+
+def test_molecular_dynamics_is_added_to_a_finished_study(beside):
+    before = computed(beside.root)
+    motion = "{supercell: [1, 1, 1], temperatures_k: [300.0], count: 2, equilibration_ps: 0.2, max_ps: 4.0}"
+    beside.edit("config/tiny.yaml", "sample:\n", f"sample:\n  md: {motion}\n")
+    folder = "results/tiny/evidence"
+    beside.snakemake(f"{folder}/label.json", f"{folder}/drive.json")
+    drive, label = read_json(beside.root / folder / "drive.json"), read_json(beside.root / folder / "label.json")
+    (run,) = drive["runs"]
+    assert (run["requested"], run["given"], run["stopped"]) == (2, 2, None)
+    assert run["spacing_fs"] >= 2 * run["tau_fs"] > 0
+    assert drive["draft"]["labels"] == 15
+    assert drive["draft"]["force_rmse_ev_per_ang"] < 1.0
+    assert label["labelled"] == label["requested"] == 17
+    assert label["by_family"]["md"] == 2
+    again = computed(beside.root)
+    assert {key: again[key] for key in before} == before
+    assert len(again) == len(before) + 2

@@ -28,3 +28,38 @@ def test_every_family_is_a_job_and_every_structure_is_in_a_batch(make_clone, tmp
     assert {name: count for name, count in few.items() if name not in changed} == {
         name: count for name, count in every.items() if name not in changed
     }
+
+
+DRIVEN = """\
+  md: {supercell: [2, 1, 1], temperatures_k: [300.0, 600.0], count: 3}
+  liquid: {melt_temperature_k: 3000.0, temperatures_k: [2000.0], count: 2}
+  relaxed: {rattled: 0}
+  vacancy: {supercell: [2, 1, 1], count: 1}
+"""
+
+
+def test_driven_families_are_a_second_wave_behind_a_draft(make_clone, tmp_path):
+    clone = make_clone(tmp_path / "pesforge")
+    clone.edit("config/tiny.yaml", "sample:\n", "sample:\n  vacancy: {supercell: [2, 1, 1], count: 1}\n")
+    few = planned(clone)
+    clone.edit("config/tiny.yaml", "sample:\n  vacancy: {supercell: [2, 1, 1], count: 1}\n", "sample:\n" + DRIVEN)
+    both = planned(clone)
+    wave = {"fit_draft": 1, "sample_driven": 3, "gather_driven": 1}
+    assert not set(wave) & set(few)
+    assert {name: both.pop(name) for name in wave} == wave
+    assert (few["label_batch"], both["label_batch"]) == (4, 4 + 2), "16 structures, then 6 + 2 + 1, five to a batch"
+    changed = ("label_batch", "total")
+    assert {name: count for name, count in few.items() if name not in changed} == {
+        name: count for name, count in both.items() if name not in changed
+    }
+    clone.edit("config/tiny.yaml", "sample:\n", "sample:\n  driver: {kind: dft}\n")
+    coarse = planned(clone)
+    assert "fit_draft" not in coarse
+    assert (coarse["sample_driven"], coarse["label_batch"]) == (3, 6)
+
+
+def test_a_driver_without_a_driven_family_has_no_effect(make_clone, tmp_path):
+    clone = make_clone(tmp_path / "pesforge")
+    few = planned(clone)
+    clone.edit("config/tiny.yaml", "sample:\n", "sample:\n  driver: {kind: dft, cutoff_ev: 100.0}\n")
+    assert planned(clone) == few

@@ -8,12 +8,10 @@ from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
 
-def batches(study):
-    """Names of the label batches; their number follows from the settings alone."""
-    total = sum(study.families.values())
-    return [
-        f"{index:04d}" for index in range(math.ceil(total / study.label.batch_size))
-    ]
+def batches(first, structures):
+    """Names of the label batches of a wave, from number `first` on; they follow from the settings alone."""
+    last = first + math.ceil(structures / STUDY.label.batch_size)
+    return [f"{index:04d}" for index in range(first, last)]
 
 
 def low_total(study):
@@ -46,7 +44,7 @@ def phonon_statistics(study):
 def opening(study):
     """What will be computed, for the line at the start."""
     families = ", ".join(
-        f"{count} {family}" for family, count in study.families.items()
+        f"{count} {family}" for family, count in {**study.families, **COUNTS}.items()
     )
     return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
 
@@ -55,6 +53,14 @@ PARENT = LOADED.parent
 CANDIDATES = plain(stated_range(STUDY.sample))
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
+# Structures that a driver makes are a second wave of labels; where there are none, nothing of it is in the DAG.
+COUNTS = {family: len(cells) for family, cells in LOADED.standins.items()}
+FIRST_WAVE = batches(0, sum(STUDY.families.values()))
+SECOND_WAVE = batches(len(FIRST_WAVE), sum(COUNTS.values()))
+GUARD = {
+    key: getattr(STUDY.curate, key)
+    for key in ("max_force_ev_per_ang", "min_distance_factor")
+}
 STORE = f"{OUT}/store"
 SHAPES = other_shapes(STUDY.sample)
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
@@ -85,6 +91,7 @@ EVIDENCE = [
         "provenance",
         "cost",
         "ledger",
+        *(["drive"] if COUNTS else []),
     )
 ]
 if STUDY.fidelity is not None:
@@ -94,7 +101,7 @@ OPENING = opening(STUDY)
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(
-    PESFORGE_LABELS=str(sum(STUDY.families.values())),
+    PESFORGE_LABELS=str(sum(STUDY.families.values()) + sum(COUNTS.values())),
     PESFORGE_LOW_LABELS=str(low_total(STUDY)),
     PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
 )

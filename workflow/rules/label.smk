@@ -3,7 +3,11 @@
 
 rule label_batch:
     input:
-        pool=rules.gather_pool.output.pool,
+        pool=lambda wildcards: (
+            rules.gather_pool.output.pool
+            if wildcards.batch in FIRST_WAVE
+            else rules.gather_driven.output.pool
+        ),
         settings=rules.choose_settings.output.settings,
     output:
         labels=f"{OUT}/label/batches/{{batch}}.extxyz",
@@ -21,6 +25,9 @@ rule label_batch:
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
+        first_batch=lambda wildcards: (
+            0 if wildcards.batch in FIRST_WAVE else len(FIRST_WAVE)
+        ),
         journals=f"{OUT}/label/journal",
         store=STORE,
         store_code=DFT_CODE,
@@ -31,9 +38,12 @@ rule label_batch:
 
 rule gather_labels:
     input:
-        labels=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=batches(STUDY)),
+        labels=expand(
+            f"{OUT}/label/batches/{{batch}}.extxyz", batch=FIRST_WAVE + SECOND_WAVE
+        ),
         failures=expand(
-            f"{OUT}/label/batches/{{batch}}.failures.json", batch=batches(STUDY)
+            f"{OUT}/label/batches/{{batch}}.failures.json",
+            batch=FIRST_WAVE + SECOND_WAVE,
         ),
         stiffness=rules.measure_stiffness.output.stiffness,
     output:

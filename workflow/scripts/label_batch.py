@@ -20,7 +20,7 @@ def finished(journals):
 
 def work(job):
     dft, params = Dft.model_validate(job.params.dft), job.params
-    start = int(job.wildcards.batch) * params.batch_size
+    start = (int(job.wildcards.batch) - params.first_batch) * params.batch_size
     frames = read_frames(job.input.pool)[start : start + params.batch_size]
     journals = Path(params.journals)
     progress = Progress("label", int(os.environ["PESFORGE_LABELS"]))

@@ -10,6 +10,7 @@ from pesforge.report import (
     fidelity,
     figures,
     figures_coverage,
+    figures_driven,
     figures_fidelity,
     figures_fit,
     figures_hull,
@@ -18,14 +19,17 @@ from pesforge.report import (
     repeats,
     text,
 )
-from pesforge.report.schema import FIDELITY, SHAPE, require
+from pesforge.report.schema import OPTIONAL, SHAPE, require
 
 Row = Mapping[str, Any]
+DYNAMICS = dict.fromkeys(("moved_bonds", "diffusion_ang2_per_ps"))
+"""What not every run of molecular dynamics measures."""
 SECTIONS = (
     ("verdict", "Verdict"),
     ("convergence", "Convergence"),
     ("data", "Data"),
     ("repeats", "Failed calculations"),
+    ("drive", "Driven structures"),
     ("crossvalidation", "Cross-validation"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
@@ -70,19 +74,26 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["eos"] = figures_fit.equation_of_state(validate["eos"])
     if validate["elastic_gpa"]:
         drawn["elastic"] = figures_fit.elastic(validate["elastic_gpa"])
-    if "fidelity" in evidence:
+    if evidence["fidelity"]:
         drawn["fidelity-cost"] = figures_fidelity.cost(evidence["fidelity"])
         if evidence["fidelity"]["analysis"]:
             drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
             drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
     if validate["hull"] and len(validate["hull"]["elements"]) == 2:
         drawn["hull"] = figures_hull.hull(validate["hull"])
+    phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
+    if phases:
+        drawn[figures_driven.NAME] = figures_driven.radial_distribution(phases)
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
 def _tables(evidence: Row) -> dict[str, Any]:
     """Rows of the tables that join two parts of the evidence."""
     sample, label, validate = evidence["sample"], evidence["label"], evidence["validate"]
+    driven = evidence["drive"] or {"families": {}, "runs": []}
+    sampled = dict(sample["families"])
+    for name, count in driven["families"].items():
+        sampled[name] = sampled.get(name, 0) + count
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
     spent = evidence["ledger"]["families"]
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
@@ -92,8 +103,10 @@ def _tables(evidence: Row) -> dict[str, Any]:
         "shapes_message": figures_shapes.shapes_message(crystals) if crystals else "",
         "families": [
             {"family": name, "sampled": count, "labelled": label["by_family"].get(name)}
-            for name, count in sample["families"].items()
+            for name, count in sampled.items()
         ],
+        "dynamics": [{**DYNAMICS, **run} for run in driven["runs"] if run["temperature_k"] is not None],
+        "relaxations": [run for run in driven["runs"] if run["temperature_k"] is None],
         "diversity": [
             {"measure": text.quantity(key), "before": before.get(key), "after": after.get(key)}
             for key in sorted({*before, *after})
@@ -127,7 +140,7 @@ def _tables(evidence: Row) -> dict[str, Any]:
 def _fidelity(evidence: Row | None) -> dict[str, Any]:
     """Words and tables of two levels; nothing for a study of one."""
     if evidence is None:
-        return {"fidelity": None}
+        return {}
     return {
         "fidelity_levels": fidelity.level_rows(evidence),
         "fidelity_ratios": fidelity.ratio_rows(evidence),
@@ -183,15 +196,16 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
-            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and
-            `ledger`; `fidelity` in a study of two levels; keys in
+            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; `drive` where
+            a driver made structures, `fidelity` in a study of two levels; keys in
             `pesforge.report.schema`.
 
     Raises:
         DataError: a key is missing.
     """
-    two_levels = "fidelity" in evidence
-    require(dict(evidence), SHAPE | ({"fidelity": FIDELITY} if two_levels else {}))
+    given = {name: evidence[name] for name in OPTIONAL if evidence.get(name)}
+    evidence = {**dict.fromkeys(OPTIONAL), **evidence}
+    require(evidence, SHAPE | {name: OPTIONAL[name] for name in given})
     checks = evidence["validate"]["checks"]
     return (
         pages()
@@ -201,9 +215,10 @@ def render(evidence: Row) -> str:
             **_tables(evidence),
             **repeats.rows(evidence["repeats"]),
             repeats_message=repeats.message(evidence["repeats"]),
-            **_fidelity(evidence.get("fidelity")),
+            **_fidelity(evidence["fidelity"]),
             figures=draw(evidence),
-            sections=[section for section in SECTIONS if two_levels or section[0] != "fidelity"],
+            sections=[section for section in SECTIONS if section[0] not in OPTIONAL or section[0] in given],
+            driven_message=text.driven_message(given["drive"]) if "drive" in given else "",
             groups=_check_groups(checks),
             headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
             distances_message=text.distances_message(evidence["coverage"]["percent"]),

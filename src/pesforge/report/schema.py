@@ -252,6 +252,28 @@ FIDELITY: dict[str, Any] = {
     "failed": [dict.fromkeys(("id", "reason", "message"))],
 }
 """What a study of two levels writes; `map` and `curve` are null where no budget paid for enough pairs."""
+DRIVE: dict[str, Any] = {
+    "driver": {},
+    "draft": OrNull(
+        {
+            **dict.fromkeys(("labels", "groups", "functions", "cv_method", "dropped", "warnings")),
+            **dict.fromkeys(("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")),
+        }
+    ),
+    "requested": {},
+    "families": {},
+    "runs": [
+        dict.fromkeys(
+            (
+                *("family", "group", "temperature_k", "temperature_observed_k", "atoms", "steps", "tau_fs"),
+                *("spacing_fs", "requested", "given", "stopped", "note", "rdf"),
+            )
+        )
+    ],
+}
+"""What a study writes whose atoms a driver moved."""
+OPTIONAL: dict[str, dict[str, Any]] = {"drive": DRIVE, "fidelity": FIDELITY}
+"""Parts of the evidence that not every study has."""
 
 CELL = dict.fromkeys(
     (

@@ -181,3 +181,10 @@ def convergence_message(found: Row) -> str:
         if found["cheaper_than_labels"]
         else ": more than the labels themselves. Start the grids of `converge` nearer to what is needed."
     )
+
+
+def driven_message(drive: Row) -> str:
+    """How many structures a driver made, and how many runs the guard stopped."""
+    runs, asked, given = drive["runs"], sum(drive["requested"].values()), sum(drive["families"].values())
+    stopped = sum(run["stopped"] is not None for run in runs)
+    return f"{given} of {asked} structures given; the guard stopped {stopped} of {len(runs)} runs"
