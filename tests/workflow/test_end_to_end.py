@@ -259,7 +259,7 @@ def test_molecular_dynamics_is_added_to_a_finished_study(beside):
     motion = "{supercell: [1, 1, 1], temperatures_k: [300.0], count: 2, equilibration_ps: 0.2, max_ps: 4.0}"
     beside.edit("config/tiny.yaml", "sample:\n", f"sample:\n  md: {motion}\n")
     folder = "results/tiny/evidence"
-    beside.snakemake(f"{folder}/label.json", f"{folder}/drive.json")
+    beside.snakemake("--cores", "2", f"{folder}/label.json", f"{folder}/drive.json")
     drive, label = read_json(beside.root / folder / "drive.json"), read_json(beside.root / folder / "label.json")
     (run,) = drive["runs"]
     assert (run["requested"], run["given"], run["stopped"]) == (2, 2, None)
