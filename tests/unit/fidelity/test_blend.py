@@ -99,10 +99,11 @@ def test_bias_and_variance_equal_a_monte_carlo(make_levels, make_rows, lam, trus
     rows, _ = make_rows(high, low, 8, 20)
     rng = np.random.default_rng(3)
     truth = rng.normal(size=rows.matrix.shape[1])
-    truth /= np.linalg.norm(rows.matrix * truth, axis=0)
+    truth *= 5.0 / np.linalg.norm(rows.matrix * truth, axis=0)
     bias = 0.3 * rng.normal(size=len(rows.kind)) + 0.2
     noise = noise_of(0.5, 0.2, correlation, 0.1)
-    point = BlendPoint(lam, trust, low_trust, 1e-2)
+    # A prior that shrinks the estimate by as much as the bias of the low labels moves it.
+    point = BlendPoint(lam, trust, low_trust, 2000.0)
     weights = class_weights(noise, WEIGHTS, point)
     equations = Equations(rows.matrix, rows.label_class, rows.targets, N_CLASSES)
     found = moments(
