@@ -1,5 +1,8 @@
 # Proof: symmetry, derivatives, and properties against the reference method at the same settings.
 
+# Further crystals change nothing for the parent.
+WITHOUT_HULL = plain(STUDY.validate_.model_copy(update={"hull": None}))
+
 
 rule compute_eos:
     input:
@@ -18,7 +21,7 @@ rule compute_eos:
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
-        validate=plain(STUDY.validate_),
+        validate=WITHOUT_HULL,
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(*CALCULATION, "validation/eos"),
@@ -45,7 +48,7 @@ rule compute_elastic:
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
-        validate=plain(STUDY.validate_),
+        validate=WITHOUT_HULL,
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(*CALCULATION, "validation/elastic", "validation/properties"),

@@ -132,7 +132,7 @@ def phase_checks(rows: Sequence[Mapping[str, Any]], tolerances: Tolerances) -> l
             GROUP,
             len(differ),
             tolerance=0.0,
-            unit="",
+            unit="crystals",
             meaning=f"the hull has the same corners: {', '.join(stable['dft'])} by DFT, {found} by the potential",
         )
     )

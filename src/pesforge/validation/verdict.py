@@ -7,6 +7,7 @@ reason; an optional need forbids only where it was tested and failed. What was n
 whatever the checks say.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -104,7 +105,7 @@ UNSAMPLED = {
 
 def _quote(check: Check) -> str:
     def number(value: float | None) -> str:
-        return "no finite value" if value is None else f"{value:.3g} {check.deviation_unit}"
+        return "no finite value" if value is None or not math.isfinite(value) else f"{value:.3g} {check.deviation_unit}"
 
     return f"{check.name}: off by {number(check.deviation)}, allowed {number(check.tolerance)}"
 

@@ -108,6 +108,14 @@ def test_unsampled_ground_is_never_usable():
     assert "free surfaces" not in text
 
 
+def test_a_value_that_is_not_finite_is_told_in_words():
+    broken = [
+        replace(check, deviation=float("nan"), passed=False) if check.group == "hull" else check for check in checks()
+    ]
+    summary = verdict(broken, use="phase_diagram", domain=DOMAIN)["summary"]
+    assert "formation energy: off by no finite value, allowed 1 eV/Å" in summary
+
+
 def test_an_unknown_use_is_refused():
     with pytest.raises(KeyError):
         verdict(checks(), use="cooking", domain=DOMAIN)
