@@ -28,6 +28,8 @@ PURPOSES = {
     "measure_stiffness": "force constants",
     "compute_eos": "equation of state",
     "compute_elastic": "elastic constants",
+    "compute_phases": "competing crystals",
+    "label_low_batch": "cheap level",
 }
 """What the rules that label no batch calculate for."""
 NO_LONGER_USED = "labels no longer used"

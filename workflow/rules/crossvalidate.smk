@@ -34,6 +34,8 @@ rule weigh_families:
             f"{OUT}/evidence/converge.json",
             f"{OUT}/validate/eos.json",
             f"{OUT}/validate/elastic.json",
+            *([f"{OUT}/validate/phases.json"] if LOADED.crystals else []),
+            *([f"{OUT}/fidelity/labels.extxyz"] if STUDY.fidelity is not None else []),
         ],
     output:
         evidence=f"{OUT}/evidence/ledger.json",
@@ -47,6 +49,7 @@ rule weigh_families:
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         journals=f"{OUT}/label/journal",
+        low_journals=f"{OUT}/fidelity/journal",
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(

@@ -24,13 +24,15 @@ def work(job):
     problem = LinearProblem(Design.load(job.input.design), prior_power=settings.prior_power)
     store = LabelStore(Path(job.params.store), job.params.store_code)
     rules = sorted({path.name.split(".")[0] for path in store.journals.glob("*.jsonl")})
+    jobs = {rule: [*read_journals(store.journals, f"{rule}.*jsonl")] for rule in rules}
+    low = [*read_journals(Path(job.params.low_journals))]
     frames = read_frames(job.input.labels)
     spent = spending(
         stored_seconds(store.root, store.code),
         labels=[(a.info[ID], a.info[FAMILY], a.info[LABEL_KEY].removeprefix(LABEL_PREFIX)) for a in frames],
         failed=[(row["id"], row["family"]) for row in read_json(job.input.label_evidence)["failed"]],
         batches=read_journals(Path(job.params.journals)),
-        jobs={rule: [*read_journals(store.journals, f"{rule}.*jsonl")] for rule in rules},
+        jobs=jobs | ({"label_low_batch": low} if low else {}),
     )
     evidence = keep_ledger(spent, weigh_families(problem, Weights.of(settings), chosen["alpha"], mask))
     write_json(job.output.evidence, evidence)

@@ -99,7 +99,7 @@ def test_runs_drafts_and_stops_can_be_read(evidence):
     assert "crystal, 1 run" in section
     assert "liquid, 1 run" in section
     assert "glass" not in section
-    assert '<a href="#driven">' in page
+    assert '<a href="#drive">' in page
 
 
 def test_families_count_what_the_driver_added(evidence):
