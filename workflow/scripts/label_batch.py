@@ -29,7 +29,7 @@ def work(job):
         frames,
         settings=settings_of(job),
         engine=get_engine(dft),
-        store=LabelStore(Path(params.store), params.store_code, job.rule),
+        store=LabelStore(Path(params.store), params.store_code),
         journal_path=journals / f"{job.wildcards.batch}.jsonl",
         max_attempts=dft.max_attempts,
         timeout_s=dft.timeout_s,
