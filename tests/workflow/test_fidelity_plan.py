@@ -50,7 +50,8 @@ def test_a_level_that_cannot_be_looser_ends_the_dry_run(make_clone, tmp_path):
 def test_a_finished_study_gets_a_cheap_level_without_touching_its_labels(beside):
     path = beside.root / "config" / "tiny.yaml"
     path.write_text(path.read_text() + SECTION)
-    assert planned(beside) == ADDED | {"gather_provenance": 1, "render_report": 1, "all": 1}
+    below = dict.fromkeys(("weigh_families", "gather_provenance", "render_report", "all"), 1)
+    assert planned(beside) == ADDED | below
     beside.snakemake()
     results = beside.root / "results/tiny"
     evidence = read_json(results / "evidence/fidelity.json")

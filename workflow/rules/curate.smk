@@ -55,7 +55,10 @@ rule audit_dataset:
 rule measure_coverage:
     input:
         cloud=rules.draw_candidates.output.cloud,
-        pool=rules.gather_pool.output.pool,
+        pools=[
+            rules.gather_pool.output.pool,
+            *([rules.gather_driven.output.pool] if COUNTS else []),
+        ],
         curated=rules.audit_dataset.output.frames,
     output:
         evidence=f"{OUT}/evidence/coverage.json",

@@ -10,7 +10,8 @@ from pesforge.io import read_frames, write_json
 
 def work(job):
     kept = {str(frame.info[ID]) for frame in read_frames(job.input.curated)}
-    evidence = coverage_evidence(Cloud.load(job.input.cloud), read_frames(job.input.pool), kept)
+    pool = [frame for path in job.input.pools for frame in read_frames(path)]
+    evidence = coverage_evidence(Cloud.load(job.input.cloud), pool, kept)
     write_json(job.output.evidence, evidence)
     return f"{sum(row['bins'] for row in evidence['empty'])} bins empty"
 

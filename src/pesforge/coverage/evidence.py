@@ -35,9 +35,10 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
 
     Args:
         cloud: candidates of the study, and its bins.
-        pool: all structures that were to be labelled.
+        pool: all structures that were to be labelled; those with elements that the study does not have fill no bin.
         kept: ids of those that were kept.
     """
+    pool = [atoms for atoms in pool if set(atoms.numbers) <= set(cloud.bins.distances.numbers)]
     found = cloud.bins.filled(pool)
     of_gaps = np.array([atoms.info[FAMILY] == GAPS for atoms in pool])
     stays = np.array([str(atoms.info[ID]) in kept for atoms in pool])
