@@ -35,10 +35,11 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
 
     Args:
         cloud: candidates of the study, and its bins.
-        pool: all structures that were to be labelled; those with elements that the study does not have fill no bin.
+        pool: all structures that were to be labelled; those with distances that are not believed, or with elements that
+            the study does not have, fill no bin.
         kept: ids of those that were kept.
     """
-    pool = [atoms for atoms in pool if set(atoms.numbers) <= set(cloud.bins.distances.numbers)]
+    pool = [atoms for atoms in pool if _believed(cloud, atoms)]
     found = cloud.bins.filled(pool)
     of_gaps = np.array([atoms.info[FAMILY] == GAPS for atoms in pool])
     stays = np.array([str(atoms.info[ID]) in kept for atoms in pool])
@@ -78,6 +79,12 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
         },
         "empty": list(_empty_ranges(bins, states)),
     }
+
+
+def _believed(cloud: Cloud, atoms: Atoms) -> bool:
+    """Whether a structure has the elements of the study alone, and no distance that the filters refuse."""
+    distances = cloud.bins.distances
+    return set(atoms.numbers) <= set(distances.numbers) and distances.filled(atoms)[1]
 
 
 def _states(reached: BoolArray, without_gaps: BoolArray, sampled: BoolArray, curated: BoolArray) -> np.ndarray:

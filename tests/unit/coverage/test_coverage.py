@@ -144,12 +144,14 @@ def _renamed(atoms):
     return other
 
 
-def test_a_structure_with_an_element_that_the_study_does_not_have_fills_no_bin(cloud):
+def test_structures_that_cannot_be_believed_fill_no_bin(cloud):
     perfect = volumes(PARENT, Volume(count=1), MEASURED, 1)
     strange = _renamed(perfect[0])
     strange.symbols[0] = "Po"
+    touching = _renamed(perfect[0])
+    touching.positions[1] = touching.positions[0]
     kept = {atoms.info["id"] for atoms in perfect}
-    assert coverage_evidence(cloud, [*perfect, strange], kept) == coverage_evidence(cloud, perfect, kept)
+    assert coverage_evidence(cloud, [*perfect, strange, touching], kept) == coverage_evidence(cloud, perfect, kept)
 
 
 def test_ranges_that_are_empty_are_named_with_their_reason(cloud):
