@@ -5,6 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from report_evidence import (
+    coverage_evidence,
+    errors,
+    family_errors,
+    hull_evidence,
+    ledger_evidence,
+    repeats_evidence,
+)
 
 from pesforge.validation.check import Check, absolute, not_applicable, relative
 from pesforge.validation.verdict import Domain, verdict
@@ -43,10 +51,6 @@ def all_checks(force_rmse: float) -> list[Check]:
         )
     )
     return checks
-
-
-def errors(energy: float, force: float, stress: float) -> dict[str, float]:
-    return {"energy_rmse_mev_per_atom": energy, "force_rmse_ev_per_ang": force, "stress_rmse_gpa": stress}
 
 
 def scan(parameter: str, unit: str, values: list[float], chosen: float, decay: float) -> dict[str, Any]:
@@ -174,85 +178,6 @@ def data_evidence(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def repeats_evidence() -> dict[str, Any]:
-    """One label that failed for good, one that the remedy of attempt 2 cured, one that came in a later run."""
-
-    def row(name: str, kind: str, cured_by: int | None, labelled: bool) -> dict[str, Any]:
-        return {
-            "id": name,
-            "family": "thermal",
-            "kind": kind,
-            "failed_attempts": 1,
-            "seconds_lost": 21.5,
-            "cured_by": cured_by,
-            "labelled": labelled,
-            "message": f"did not work: {kind}",
-        }
-
-    def count(kind: str, cured: dict[str, int], failed: int) -> dict[str, Any]:
-        first = sum(cured.values()) + failed
-        return {
-            "kind": kind,
-            "meaning": f"what {kind} means",
-            "failed_at_first": first,
-            "cured_by_attempt": cured,
-            "failed": failed,
-            "seconds_lost": 21.5 * first,
-        }
-
-    return {
-        "requested": 54,
-        "failed_at_first": 3,
-        "cured": 2,
-        "failed": 1,
-        "interrupted": 1,
-        "seconds_lost": 64.5,
-        "kinds": [count("scf", {"2": 1}, 1), count("timeout", {"1": 1}, 0), count("crash", {}, 0)],
-        "remedies": [
-            {"attempt": 1, "remedy": "mixer name msr1", "failed": 3, "cured": 1},
-            {"attempt": 2, "remedy": "mixer name pulay", "failed": 1, "cured": 1},
-        ],
-        "labels": [
-            row("thermal-0031", "scf", None, False),
-            row("thermal-0005", "scf", 2, True),
-            row("thermal-0011", "timeout", 1, True),
-        ],
-    }
-
-
-def coverage_evidence() -> dict[str, Any]:
-    states = ["unreached", "unreached", "empty", "by_gaps", "filled", "lost", *["filled"] * 33]
-    percents = ("reached_percent", "without_gaps_percent", "sampled_percent", "curated_percent")
-    return {
-        "candidates": 900,
-        "refused": 7,
-        "min_distance_factor": 0.6,
-        "gaps": 10,
-        "percent": [
-            {"measure": name, "bins": bins, **dict(zip(percents, values, strict=True))}
-            for name, bins, values in (
-                ("distances Si-Si", 39, (94.87, 89.74, 92.31, 88.46)),
-                ("strains", 36, (100.0, 44.44, 69.44, 66.67)),
-                ("descriptors", 64, (93.75, 31.25, 46.88, 45.31)),
-            )
-        ],
-        "distances": [{"pair": "Si-Si", "start_ang": 1.332, "width_ang": 0.1, "state": states}],
-        "strains": {
-            "edges": [[-0.09, 0.0, 0.09], [0.0, 0.0177, 0.0354]],
-            "state": [["filled", "empty"], ["by_gaps", "lost"]],
-        },
-        "descriptors": {
-            "edges": [[-4.0, -1.0, 14.8], [-7.4, 0.3, 26.0]],
-            "explained_percent": [54.13, 19.46],
-            "state": [["filled", "unreached"], ["by_gaps", "empty"]],
-        },
-        "empty": [
-            {"measure": "distances Si-Si", "where": "1.33 to 1.53 Å", "bins": 2, "why": "no candidate reaches it"},
-            {"measure": "strains", "where": "I₁ -0.090 to 0.000", "bins": 1, "why": "candidates reach it"},
-        ],
-    }
-
-
 def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
     grid = []
     for reduction, size, level in ((4, 123, 1.5), (2, 257, 1.15), (0, 513, 1.0)):
@@ -343,53 +268,6 @@ def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def hull_evidence() -> dict[str, Any]:
-    phases = [
-        {
-            "name": name,
-            "formula": name.split()[0],
-            "labelled": known,
-            "elemental": share in (0, 1),
-            "fractions": {element: value for element, value in (("Si", 1 - share), ("C", share)) if value},
-            "formation_dft_mev_per_atom": dft,
-            "formation_potential_mev_per_atom": potential,
-            "above_hull_dft_mev_per_atom": above[0],
-            "above_hull_potential_mev_per_atom": above[1],
-            "volume_dft_ang3_per_atom": volume,
-            "volume_potential_ang3_per_atom": None if potential is None else volume + 0.017,
-        }
-        for name, known, share, dft, potential, volume, above in (
-            ("Si diamond", True, 0.0, 0.0, 0.0, 20.46, (0.0, 0.0)),
-            ("C diamond", True, 1.0, 0.0, 0.0, 5.703, (0.0, 0.0)),
-            ("SiC zincblende", True, 0.5, -215.85, -214.15, 10.49, (0.0, 0.0)),
-            ("SiC rocksalt", False, 0.5, 473.2, None, 8.51, (689.05, None)),
-        )
-    ]
-    return {
-        "settings_hash": "dft-9f3ac1d2e4b5a697",
-        "elements": ["Si", "C"],
-        "chemical_potentials_ev": {"dft": {"C": -9.096, "Si": -5.424}, "potential": {"C": -9.097, "Si": -5.423}},
-        "phases": phases,
-        "by_family": [
-            {
-                "family": "thermal",
-                "n_structures": 28,
-                "formation_min_mev_per_atom": -211.4,
-                "formation_max_mev_per_atom": 37.9,
-                "formation_rmse_mev_per_atom": 1.83,
-            }
-        ],
-    }
-
-
-def family_errors(factor: float) -> list[dict[str, Any]]:
-    return [
-        {"family": "thermal", "n_structures": 28, **errors(1.31 * factor, 0.0254 * factor, 0.071 * factor)},
-        {"family": "strain", "n_structures": 12, **errors(2.07 * factor, 0.0181 * factor, 0.055 * factor)},
-        {"family": "volume", "n_structures": 12, **errors(1.12 * factor, 0.0, 0.049 * factor)},
-    ]
-
-
 def all_evidence(checks: list[Check]) -> dict[str, Any]:
     """Evidence of all stages."""
     rng = np.random.default_rng(5)
@@ -459,79 +337,6 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
     }
     evidence["ledger"] = ledger_evidence()
     return evidence
-
-
-def factors(energy: float) -> dict[str, float | None]:
-    return {
-        "energy_rmse_factor": energy,
-        "energy_rmse_factor_se": 0.127,
-        "force_rmse_factor": 0.93,
-        "force_rmse_factor_se": 0.022,
-        "stress_rmse_factor": None,
-        "stress_rmse_factor_se": None,
-    }
-
-
-def ledger_evidence() -> dict[str, Any]:
-    families = {"thermal": (30, 610.4), "strain": (12, 233.9), "volume": (12, 41.7)}
-    attempts = {"failed_attempts": 2, "lost_seconds": 17.3, "untimed_attempts": 1}
-    trials = [
-        {
-            "without": name,
-            "on": on,
-            "n_structures": 28,
-            "n_groups": 27,
-            **errors(1.31 + i, 0.0254 + 0.01 * i, 0.071 + i),
-            "energy_rmse_change_mev_per_atom": 3.17 / (1 + i),
-            "energy_rmse_change_se_mev_per_atom": 0.83 / (1 + i),
-            "force_rmse_change_ev_per_ang": -0.00041 * i,
-            "force_rmse_change_se_ev_per_ang": 0.00031,
-            "stress_rmse_change_gpa": 0.00213,
-            "stress_rmse_change_se_gpa": None if on == "volume" else 0.00112,
-            **factors(1.27 + 0.4 * i),
-        }
-        for i, name in enumerate(families)
-        for on in (None, *families)
-    ]
-    return {
-        "trials": trials,
-        "rule": "Measurable: beyond 2 standard errors.",
-        "remark": None,
-        "dft_calculations": 87,
-        "dft_seconds": 1500.6,
-        "lost_seconds": 51.9,
-        "convergence": {"converge_seconds": 405.2, "label_seconds": 848.0, "cheaper_than_labels": True},
-        "families": [
-            {
-                "family": name,
-                "labels": labels,
-                "dft_calculations": labels - 1,
-                "dft_seconds": seconds,
-                "median_seconds": 0.9 * seconds / labels,
-                "mean_seconds": seconds / labels,
-                "anyway_seconds": 0.1 * seconds,
-                **attempts,
-            }
-            for name, (labels, seconds) in families.items()
-        ],
-        "shared": [{"purpose": "numerical convergence", "dft_calculations": 36, "dft_seconds": 614.6, **attempts}],
-        "bought": [
-            {
-                "family": name,
-                "outcome": outcome,
-                "verdict": f"{outcome}: 1.31 ± 0.21 meV/atom",
-                "suffers_most": most,
-                **factors(1.31),
-                **{f"itself_{key}": value for key, value in errors(61.7, 0.213, 3.19).items()},
-                **{f"{kind}_rmse_percent_per_100_s": 3.71 for kind in ("energy", "force", "stress")},
-            }
-            for name, outcome, most in (
-                ("thermal", "bought", "strain"),
-                ("strain", "nothing", "thermal"),
-                ("volume", "cost", "strain"),
-            )
-        ],
-    }
 
 
 @pytest.fixture(scope="session")
