@@ -1,7 +1,8 @@
 """Residuals of a potential and the errors made of them: the one place where an error is defined."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,59 @@ def standard_errors(residuals: Residuals, groups: Sequence[Hashable]) -> dict[st
     for kind, left in _without_each_group(residuals, groups).items():
         for statistic, values in left.items():
             result[_key(kind, f"{statistic}_se")] = _jackknife(values)
+    return result
+
+
+def typical_errors(residuals: Residuals, families: Sequence[str]) -> dict[str, float | None]:
+    """Geometric mean over the families of the RMSE of each; None where no family has one.
+
+    Errors of families differ a hundredfold, and a pooled RMSE sees the worst alone. Keys are those of `errors` with
+    `typical` in the place of the statistic, such as `energy_typical_mev_per_atom`. A family whose errors are zero by
+    symmetry does not count.
+
+    Args:
+        residuals: S structures.
+        families: (S,) family of each structure.
+    """
+    return typical_of(by_family(residuals, families))
+
+
+def typical_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """The `typical_errors` of rows with the errors of a family each."""
+    result: dict[str, float | None] = {}
+    for kind in KINDS:
+        logs = [np.log(row[_key(kind, "rmse")]) for row in rows if (row[_key(kind, "rmse")] or 0.0) > ROUNDING]
+        result[_key(kind, "typical")] = float(np.exp(np.mean(logs))) if logs else None
+    return result
+
+
+def typical_standard_errors(
+    residuals: Residuals, families: Sequence[str], groups: Sequence[Hashable]
+) -> dict[str, float | None]:
+    """Standard errors of `typical_errors` to first order, the families taken as independent.
+
+    Those of a family are of the jackknife over its groups; a family of one group has none and adds nothing. Keys are
+    those of `typical_errors` with `_se` behind `typical`.
+
+    Args:
+        residuals: S structures.
+        families: (S,) family of each structure.
+        groups: (S,) group of each structure.
+    """
+    labels, typical = np.array(families), typical_errors(residuals, families)
+    relative: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for family in dict.fromkeys(families):
+        chosen = np.flatnonzero(labels == family)
+        part = residuals.select(chosen)
+        found, spread = errors(part), standard_errors(part, [groups[int(structure)] for structure in chosen])
+        for kind in KINDS:
+            value, error = found[_key(kind, "rmse")] or 0.0, spread.get(_key(kind, "rmse_se"))
+            relative[kind] += [(error or 0.0) / value] if value > ROUNDING else []
+    result: dict[str, float | None] = {}
+    for kind, parts in relative.items():
+        mean = typical[_key(kind, "typical")]
+        known = mean is not None and any(parts)
+        result[_key(kind, "typical_se")] = mean * float(np.linalg.norm(parts)) / len(parts) if mean and known else None
     return result
 
 

@@ -180,6 +180,11 @@ class Crossvalidate(Section):
     w_energy: Positive = Field(400.0, description="weight of squared energy residuals (eV/atom)²")
     w_force: Positive = Field(1.0, description="weight of squared force residuals (eV/Å)²")
     w_stress: NonNegative = Field(2500.0, description="weight of squared stress residuals (eV/Å³)²")
+    family_weights: Literal["by_error", "equal"] = Field(
+        "by_error",
+        description="weights of families beside those: by the inverse square of their errors left out, so that none "
+        "that the potential cannot fit spoils the others, or all equal; the sweep takes them too",
+    )
 
 
 class Sweep(Section):
@@ -211,6 +216,9 @@ class Choose(Section):
 
     use: Literal["balanced", "relaxation", "phase_diagram", "elastic"] = Field(
         "balanced", description="what the potential is for: the knee, forces, energies or stresses decide"
+    )
+    families: tuple[str, ...] = Field(
+        (), description="families whose held-out errors must be within the tolerances; empty: all"
     )
 
 
@@ -273,6 +281,16 @@ class Study(Section):
             grids = self.converge
             self.fidelity.check(
                 self.families, grids.cutoff_ev[-1], grids.k_spacing_per_ang[-1], grids.scf_tolerance[-1]
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _decisive_families_are_sampled(self) -> Self:
+        sampled = [*self.families, *self.sample.driven()]
+        unknown = [name for name in self.choose.families if name not in sampled]
+        if unknown:
+            raise ValueError(
+                f"`choose.families`: {', '.join(unknown)} not sampled by this study; allowed: {', '.join(sampled)}"
             )
         return self
 

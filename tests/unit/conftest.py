@@ -50,6 +50,7 @@ def linear_design(
         y_stress=stress_labels,
         degree=np.arange(functions) + 2,
         order=1 + np.arange(functions) % 3,
+        emphasis=np.ones((structures, 3)),
     )
 
 

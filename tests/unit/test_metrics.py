@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from pesforge.errors import DataError
-from pesforge.metrics import Residuals, bootstrap_intervals, by_family, errors, paired_changes, standard_errors
+from pesforge.metrics import (
+    Residuals,
+    bootstrap_intervals,
+    by_family,
+    errors,
+    paired_changes,
+    standard_errors,
+    typical_errors,
+    typical_standard_errors,
+)
 
 
 def example() -> Residuals:
@@ -103,3 +112,37 @@ def test_paired_changes_are_differences_and_their_error_is_that_of_the_differenc
     assert found["stress_rmse_change_gpa"] is None
     assert found["stress_rmse_factor_se"] is None
     assert paired_changes(before, after, ["g"] * 400)["energy_rmse_factor_se"] is None
+
+
+def test_typical_errors_are_geometric_means_over_families():
+    """Families with errors of 1 and 100 and one that is zero by symmetry: the mean of the two is 10."""
+    found = Residuals(
+        energy=np.array([1e-3, -1e-3, 0.1, 0.1, 0.0]),
+        forces=np.concatenate([np.full(6, 1.0), np.full(6, 100.0), np.zeros(3)]),
+        stress=np.full(30, np.nan),
+        n_atoms=np.ones(5, dtype=np.int64),
+    )
+    families, groups = ["a", "a", "b", "b", "c"], [0, 1, 2, 3, 4]
+    typical = typical_errors(found, families)
+    assert typical["energy_typical_mev_per_atom"] == pytest.approx(10.0)
+    assert typical["force_typical_ev_per_ang"] == pytest.approx(10.0)
+    assert typical["stress_typical_gpa"] is None
+    assert typical_standard_errors(found, families, groups)["force_typical_se_ev_per_ang"] is None
+
+
+def test_standard_error_of_typical_errors_agrees_with_drawing_data_anew():
+    """Two families of normal errors: the spread of the geometric mean over many draws of 40 groups each."""
+    rng = np.random.default_rng(0)
+    count, families = 40, ["a"] * 40 + ["b"] * 40
+
+    def draw():
+        energy = np.concatenate([rng.normal(0, 1e-3, count), rng.normal(0, 0.1, count)])
+        return Residuals(energy, np.zeros(6 * count), np.full(12 * count, np.nan), np.ones(2 * count, dtype=np.int64))
+
+    draws = [draw() for _ in range(300)]
+    spread = np.std([typical_errors(found, families)["energy_typical_mev_per_atom"] for found in draws])
+    told = [
+        typical_standard_errors(found, families, range(2 * count))["energy_typical_se_mev_per_atom"]
+        for found in draws[:30]
+    ]
+    assert np.mean(told) == pytest.approx(spread, rel=0.15)

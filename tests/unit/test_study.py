@@ -232,3 +232,12 @@ def test_an_empty_published_section_says_what_is_missing(tmp_path, section):
 def test_an_element_that_stands_twice_is_a_mistake(tmp_path):
     text = mistakes_of(tmp_path, PUBLISHED.replace("[Si, Cu]", "[Si, Si]"))
     assert "an element stands twice in `elements`" in text
+
+
+def test_families_that_decide_must_be_sampled(tmp_path):
+    assert "surface not sampled by this study; allowed: thermal, strain, volume" in mistakes_of(
+        tmp_path, GOOD + "choose: {families: [thermal, surface]}\n"
+    )
+    path = tmp_path / "right.yaml"
+    path.write_text(GOOD + "choose: {families: [thermal, md]}\nsample: {md: {}}\n")
+    assert load_study(path, TRAIN).settings.choose.families == ("thermal", "md")

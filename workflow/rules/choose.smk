@@ -52,6 +52,7 @@ rule export_potential:
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
         runs=RUNS,
+        families=list(STUDY.choose.families),
         code=fingerprint("export", "potentials", "representations"),
     script:
         "../scripts/export_potential.py"

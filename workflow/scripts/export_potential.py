@@ -11,20 +11,21 @@ from pesforge.representations.ace import AceBasis
 from pesforge.representations.archive import load_arrays
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
+from pesforge.training.crossvalidate import emphasis_of
 from pesforge.validation.accuracy import domain_of
 
 
 def work(job):
-    params, choice = job.params, read_json(job.input.choice)
+    params, choice, validated = job.params, read_json(job.input.choice), read_json(job.input.crossvalidation)
     chosen = {
-        "design": Design.load(job.input.design),
+        "design": Design.load(job.input.design).emphasised(emphasis_of(validated)),
         "basis": AceBasis.from_dict(read_json(job.input.basis)),
         "choice": choice,
-        "point": read_json(job.input.crossvalidation)["chosen"],
+        "point": validated["chosen"],
         "model": Crossvalidate.model_validate(params.crossvalidate),
         "runs": [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]],
     }
-    held_out = held_out_of(**chosen)
+    held_out = held_out_of(**chosen, decisive=params.families)
     take_away(
         Path(job.output.model).parent,
         **chosen,

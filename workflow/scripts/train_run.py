@@ -12,13 +12,14 @@ from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design
 from pesforge.representations.projections import ProjectionSet
 from pesforge.settings import Crossvalidate
+from pesforge.training.crossvalidate import emphasis_of
 from pesforge.training.judge import save_residuals
 from pesforge.training.stages import split_of, train_point
 
 
 def work(job):
-    design, number = Design.load(job.input.design), int(job.wildcards.seed)
-    chosen = read_json(job.input.crossvalidation)["chosen"]
+    validated, number = read_json(job.input.crossvalidation), int(job.wildcards.seed)
+    design, chosen = Design.load(job.input.design).emphasised(emphasis_of(validated)), validated["chosen"]
     split = split_of(
         design,
         folds=job.params.folds,

@@ -9,7 +9,7 @@ from pesforge.io import read_frames, read_json, write_json
 from pesforge.provenance import derive_seed
 from pesforge.settings import Validate
 from pesforge.structure import from_plain
-from pesforge.validation.accuracy import accuracy_checks, domain_of
+from pesforge.validation.accuracy import accuracy_checks, domain_of, unfit_families
 from pesforge.validation.check import Check
 from pesforge.validation.derivatives import derivative_checks
 from pesforge.validation.phases import compare_phases
@@ -44,7 +44,8 @@ def work(job):
         *properties,
         *stable,
     ]
-    judged = verdict(checks, use=job.params.use, domain=domain_of(frames))
+    unfit = unfit_families(held_out["by_family"], settings.tolerances)
+    judged = verdict(checks, use=job.params.use, domain=domain_of(frames), unfit=unfit)
     write_json(
         job.output.evidence,
         {

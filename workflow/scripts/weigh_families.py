@@ -14,14 +14,16 @@ from pesforge.potentials.normal import Weights
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
+from pesforge.training.crossvalidate import emphasis_of
 from pesforge.training.ledger import keep_ledger, weigh_families
 
 
 def work(job):
     settings = Crossvalidate.model_validate(job.params.crossvalidate)
-    chosen = read_json(job.input.crossvalidation)["chosen"]
+    validated = read_json(job.input.crossvalidation)
+    chosen, design = validated["chosen"], Design.load(job.input.design).emphasised(emphasis_of(validated))
     mask = AceBasis.from_dict(read_json(job.input.basis)).subset_mask(chosen["degree_reduction"])
-    problem = LinearProblem(Design.load(job.input.design), prior_power=settings.prior_power)
+    problem = LinearProblem(design, prior_power=settings.prior_power)
     store = LabelStore(Path(job.params.store), job.params.store_code)
     rules = sorted({path.name.split(".")[0] for path in store.journals.glob("*.jsonl")})
     jobs = {rule: [*read_journals(store.journals, f"{rule}.*jsonl")] for rule in rules}

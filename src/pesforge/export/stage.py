@@ -35,6 +35,7 @@ def held_out_of(
     point: Mapping[str, Any],
     model: Crossvalidate,
     runs: Sequence[Path],
+    decisive: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Held-out errors of the chosen potential: leave-one-structure-out when it is linear, else the folds of its seeds.
 
@@ -45,14 +46,15 @@ def held_out_of(
         point: basis size and α that cross-validation chose.
         model: prior of the linear potential.
         runs: folders of the candidate's runs, one per seed.
+        decisive: families whose errors together are the overall ones; none: all.
     """
     if choice["kind"] == "linear":
         problem = LinearProblem(design, prior_power=model.prior_power)
         columns = basis.subset_mask(point["degree_reduction"])
         found = problem.leave_out(_weights(choice), point["alpha"], design.ids, columns)
-        return judge(design, np.arange(len(design.ids)), found, "leave-one-structure-out, exact")
+        return judge(design, np.arange(len(design.ids)), found, "leave-one-structure-out, exact", decisive)
     structures, found = pooled_residuals([run / "residuals.npz" for run in runs])
-    return judge(design, structures, found, f"groups held out in {len(runs)} of the folds")
+    return judge(design, structures, found, f"groups held out in {len(runs)} of the folds", decisive)
 
 
 def take_away(

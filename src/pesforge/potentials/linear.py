@@ -20,7 +20,7 @@ from pesforge.potentials.normal import (
     LinearFit,
     Weights,
     cholesky_factor,
-    label_rows,
+    emphasised_rows,
     stress_present,
 )
 from pesforge.representations.arrays import BoolArray, FloatArray
@@ -131,7 +131,7 @@ class LinearProblem:
         self._right: dict[str, FloatArray] = {}
         self._squares: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        for kind, (columns, zeros, targets) in label_rows(design, self.centring).items():
+        for kind, (columns, zeros, targets) in emphasised_rows(design, self.centring).items():
             cross = columns.T @ zeros
             gram = np.block([[columns.T @ columns, cross], [cross.T, zeros.T @ zeros]])
             self._gram[kind] = gram * self.scale[:, None] * self.scale

@@ -1,8 +1,8 @@
 """Normal equations of the linear potential: rows of the labels, their factorisation, and taking a block out of it.
 
 The energy is E = Σ_i (μ_{z_i} + Σ_k c_k B_k(i)). With column scales s, c = s v and prior v ~ N(0, 1/(α β)), the fit
-minimises Σ w_E (residual per atom)² + w_F (force residual)² + w_S (stress residual)² + α |v|². Its normal matrix is
-H = Xᵀ X + α, X being the weighted and scaled rows.
+minimises Σ w_E (residual per atom)² + w_F (force residual)² + w_S (stress residual)² + α |v|², each weight times the
+emphasis of the structure. Its normal matrix is H = Xᵀ X + α, X being the weighted and scaled rows.
 """
 
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ class Centring:
 
 
 def label_rows(design: Design, centring: Centring) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
-    """Per kind the unweighted rows: function columns (R, K), species columns (R, Z), targets (R,).
+    """Per kind the rows without any weight: function columns (R, K), species columns (R, Z), targets (R,).
 
     Energy rows are per atom and centred; stress components without a label are left out.
     """
@@ -111,6 +111,28 @@ def label_rows(design: Design, centring: Centring) -> dict[str, tuple[FloatArray
         ),
         "force": (design.forces, np.zeros((len(design.y_forces), n_species)), design.y_forces),
         "stress": (design.stress[present], np.zeros((int(present.sum()), n_species)), design.y_stress[present]),
+    }
+
+
+def row_emphasis(design: Design) -> dict[str, FloatArray]:
+    """Per kind the weights (R,) that the rows of `label_rows` have by their structure (`Design.emphasis`)."""
+    energy, force, stress = design.emphasis.T
+    return {
+        "energy": energy,
+        "force": np.repeat(force, 3 * design.n_atoms),
+        "stress": np.repeat(stress, 6)[stress_present(design)],
+    }
+
+
+def emphasised_rows(design: Design, centring: Centring) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+    """The rows of `label_rows` times the roots of their `row_emphasis`."""
+    rows, emphasis = label_rows(design, centring), row_emphasis(design)
+    if np.all(design.emphasis == 1.0):
+        return rows
+    roots = {kind: np.sqrt(emphasis[kind]) for kind in rows}
+    return {
+        kind: (functions * roots[kind][:, None], zeros * roots[kind][:, None], targets * roots[kind])
+        for kind, (functions, zeros, targets) in rows.items()
     }
 
 
@@ -174,7 +196,7 @@ class Factor:
     def rows(self, design: Design) -> tuple[FloatArray, FloatArray]:
         """Weighted, scaled rows (R, P) and targets (R,) of all labels of `design`: energies, forces, stresses."""
         parts, targets = [], []
-        for kind, (functions, zeros, values) in label_rows(design, self.centring).items():
+        for kind, (functions, zeros, values) in emphasised_rows(design, self.centring).items():
             root = np.sqrt(self.weights.of_kind(kind))
             parts.append(np.concatenate([functions[:, self.columns], zeros], axis=1) * (root * self.scale))
             targets.append(root * values)
@@ -262,7 +284,8 @@ class Factor:
         )
         rows *= self.scale
         counts = [len(targets) for _, _, targets in parts.values()]
-        root = np.sqrt(np.repeat([self.weights.of_kind(kind) for kind in parts], counts))
+        emphasis = row_emphasis(block)
+        root = np.sqrt(np.concatenate([self.weights.of_kind(kind) * emphasis[kind] for kind in parts]))
         if len(rows) > len(self.vector):
             weighted = rows * root[:, None]
             cholesky = cholesky_factor(self.normal - weighted.T @ weighted, self.alpha)

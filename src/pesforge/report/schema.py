@@ -28,10 +28,11 @@ CHECK = dict.fromkeys(
 )
 ERRORS = dict.fromkeys(("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa"))
 FAMILY_ERRORS = {"family": ANY, "n_structures": ANY, **ERRORS}
+TYPICAL = dict.fromkeys(("energy_typical_mev_per_atom", "force_typical_ev_per_ang", "stress_typical_gpa"))
 GRID_ROW = {
     **dict.fromkeys(("degree_reduction", "n_functions", "alpha", "chosen")),
-    **ERRORS,
-    **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
+    **TYPICAL,
+    **dict.fromkeys(("energy_typical_se_mev_per_atom", "force_typical_se_ev_per_ang", "stress_typical_se_gpa")),
 }
 FACTORS = dict.fromkeys(
     f"{kind}_rmse_{name}" for kind in ("energy", "force", "stress") for name in ("factor", "factor_se")
@@ -162,6 +163,8 @@ SHAPE: dict[str, dict[str, Any]] = {
     },
     "crossvalidate": {
         "rule": ANY,
+        "weighing": ANY,
+        "family_weights": [dict.fromkeys(("family", "energy", "force", "stress"))],
         "grid": [GRID_ROW],
         "by_family": [FAMILY_ERRORS],
         "leave_family_out": [FAMILY_ERRORS],
@@ -179,7 +182,9 @@ SHAPE: dict[str, dict[str, Any]] = {
         "use": ANY,
         "reason": ANY,
         "heads_that_stayed_zero": ANY,
-        "candidates": [{**dict.fromkeys(("name", "kind", "non_dominated", "chosen")), "weights": {}, **ERRORS}],
+        "candidates": [
+            {**dict.fromkeys(("name", "kind", "non_dominated", "chosen")), "weights": {}, **ERRORS, **TYPICAL}
+        ],
     },
     "validate": {
         "verdict": {

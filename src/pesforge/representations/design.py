@@ -1,6 +1,6 @@
 """Design matrix of a set of structures: what the linear model is fitted on, and its labels."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -53,6 +53,8 @@ class Design:
     """Degree of each function, shape (K,)."""
     order: IntArray
     """Number of factors of each function, shape (K,)."""
+    emphasis: FloatArray
+    """Weights of the energy, forces and stress of each structure beside those of the fit, shape (S, 3)."""
 
     def __post_init__(self) -> None:
         structures, rows, columns = len(self.ids), 3 * int(self.n_atoms.sum()), len(self.degree)
@@ -65,6 +67,7 @@ class Design:
             "y_forces": (rows,),
             "y_stress": (6 * structures,),
             "order": (columns,),
+            "emphasis": (structures, 3),
         }
         wrong = {
             name: getattr(self, name).shape for name, shape in expected.items() if getattr(self, name).shape != shape
@@ -107,7 +110,20 @@ class Design:
             y_energy=self.y_energy[chosen],
             y_forces=self.y_forces[rows],
             y_stress=self.y_stress[stress],
+            emphasis=self.emphasis[chosen],
         )
+
+    def emphasised(self, families: Mapping[str, Sequence[float]]) -> Self:
+        """The design whose structures have the weights of energy, forces and stress that are given for their family.
+
+        Raises:
+            DataError: a family has no weights.
+        """
+        missing = sorted(set(self.families) - set(families))
+        if missing:
+            raise DataError(f"no weights are known for the families {', '.join(missing)}: cross-validate again.")
+        emphasis = [families[family] for family in self.families]
+        return replace(self, emphasis=np.array(emphasis, dtype=np.float64).reshape(len(self.ids), 3))
 
     def columns(self, chosen: BoolArray | IntArray) -> Self:
         """The design with the chosen functions only: a mask over all of them, or their indices."""
@@ -231,4 +247,5 @@ def assemble(frames: Sequence[Atoms], basis: "Columns", rows: Iterable[Rows]) ->
         y_stress=np.where(np.isnan(stress).any(axis=1), np.nan, y_stress),
         degree=basis.degree,
         order=basis.order,
+        emphasis=np.ones((len(frames), 3)),
     )

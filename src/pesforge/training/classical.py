@@ -58,6 +58,7 @@ class BondBatch(NamedTuple):
         energy: (B,) eV.
         forces: (n, 3) eV/Å.
         stress, has_stress: (B, 6) eV/Å³, and which components carry a label; 0 where they do not.
+        emphasis: (B, 3) weights of energy, forces and stress beside those of the loss: 1.
     """
 
     bonds: Bonds
@@ -71,6 +72,7 @@ class BondBatch(NamedTuple):
     forces: Tensor
     stress: Tensor
     has_stress: Tensor
+    emphasis: Tensor
 
 
 class BondData:
@@ -135,6 +137,7 @@ class BondData:
             forces=torch.from_numpy(np.concatenate([self.forces[s] for s in structures])),
             stress=torch.from_numpy(self.stress[structures]),
             has_stress=torch.from_numpy(self.has_stress[structures]),
+            emphasis=torch.ones(len(sizes), 3, dtype=torch.float64),
         )
 
 

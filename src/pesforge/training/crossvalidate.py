@@ -1,13 +1,22 @@
 """Leave-group-out cross-validation of the linear potential: basis size and regularisation, and honest errors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from pesforge.errors import DataError
-from pesforge.metrics import Residuals, by_family, errors, standard_errors
+from pesforge.metrics import (
+    ROUNDING,
+    Residuals,
+    by_family,
+    errors,
+    standard_errors,
+    typical_errors,
+    typical_of,
+    typical_standard_errors,
+)
 from pesforge.potentials.linear import LinearProblem, residuals
 from pesforge.potentials.normal import Weights
 from pesforge.representations.arrays import BoolArray
@@ -15,8 +24,8 @@ from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 
 SCORE = (
-    "sum of log RMSE of energy, force and stress (kinds with labels and a weight above 0), every group predicted by "
-    "the fit that has not seen it"
+    "sum of log errors of energy, force and stress (kinds with labels and a weight above 0), each the geometric mean "
+    "over the families of their RMSE, every group predicted by the fit that has not seen it"
 )
 RULES = {
     "one_standard_error": "the smallest basis, then the largest alpha, within one standard error of the lowest score",
@@ -27,24 +36,74 @@ RMSE_KEYS = {
     "force": "force_rmse_ev_per_ang",
     "stress": "stress_rmse_gpa",
 }
+TYPICAL_KEYS = {kind: key.replace("rmse", "typical") for kind, key in RMSE_KEYS.items()}
+WEIGHING = {
+    "equal": "all families alike",
+    "by_error": "inverse square of the error of the family with one structure left out, relative to the geometric mean "
+    "of all families",
+}
+WEIGHING_ROUNDS = 6
+LARGEST_EMPHASIS, SMALLEST_EMPHASIS = 10.0, 1e-3
+"""Bounds of a family's weight: a family that is easy to fit rules no other, and none is forgotten."""
 TIE = 1e-9
 MAX_PARITY_COMPONENTS = 4000
 
 
-def score(figures: dict[str, float | None], weights: Weights) -> float:
-    """Sum of the logarithms of the RMSE of all kinds that have labels and a weight above 0."""
-    values = [figures[key] for kind, key in RMSE_KEYS.items() if weights.of_kind(kind) > 0]
+def score(figures: Mapping[str, float | None], weights: Weights) -> float:
+    """Sum of the logarithms of the typical errors of all kinds that have labels and a weight above 0."""
+    values = [figures[key] for kind, key in TYPICAL_KEYS.items() if weights.of_kind(kind) > 0]
     return float(sum(np.log(max(value, np.finfo(np.float64).tiny)) for value in values if value is not None))
 
 
-def score_se(figures: dict[str, float | None], weights: Weights) -> float:
+def score_se(figures: Mapping[str, float | None], weights: Weights) -> float:
     """Standard error of `score` to first order, the kinds taken as independent; 0 where it is not known."""
     total = 0.0
-    for kind, key in RMSE_KEYS.items():
-        value, error = figures[key], figures.get(key.replace("rmse_", "rmse_se_"))
+    for kind, key in TYPICAL_KEYS.items():
+        value, error = figures[key], figures.get(key.replace("typical_", "typical_se_"))
         if weights.of_kind(kind) > 0 and value and error:
             total += (error / value) ** 2
     return float(np.sqrt(total))
+
+
+def weigh_by_error(
+    design: Design, settings: Crossvalidate, alpha: float, columns: BoolArray | None = None
+) -> dict[str, tuple[float, float, float]]:
+    """Weights of energy, forces and stress of each family, beside those of the fit, by what the potential cannot fit.
+
+    Labels and potential together have an error of their own in every family and kind. The likelihood of normal errors
+    is largest where each row weighs by its inverse square: a family whose errors are large, such as free atoms, then
+    spoils no other. The error is that of structures that the fit has not seen, so a fixed point is sought: in each
+    round a weight goes to the geometric mean of its last value and of the inverse square of the error beside the
+    typical one, within [0.001, 10].
+
+    Args:
+        design: labelled structures.
+        settings: weights of the kinds, prior.
+        alpha: prior precision.
+        columns: mask (K,) of functions; None: all.
+
+    Source: iteratively reweighted least squares for noise that differs between groups of data (maximum likelihood); A.
+        Aitken, Proc. R. Soc. Edinburgh 55, 42 (1935), for known noise.
+    """
+    found = {family: [1.0, 1.0, 1.0] for family in design.families}
+    for _ in range(WEIGHING_ROUNDS if len(found) > 1 else 0):
+        problem = LinearProblem(design.emphasised(found), prior_power=settings.prior_power)
+        left_out = problem.leave_out(Weights.of(settings), alpha, design.ids, columns)
+        rows = by_family(left_out, design.families)
+        typical = typical_of(rows)
+        for row in rows:
+            for place, kind in enumerate(RMSE_KEYS):
+                error, usual = row[RMSE_KEYS[kind]], typical[TYPICAL_KEYS[kind]]
+                if isinstance(error, float) and usual is not None and error > ROUNDING:
+                    last = found[str(row["family"])]
+                    wanted = np.sqrt(last[place]) * usual / error
+                    last[place] = float(np.clip(wanted, SMALLEST_EMPHASIS, LARGEST_EMPHASIS))
+    return {family: (energy, force, stress) for family, (energy, force, stress) in found.items()}
+
+
+def emphasis_of(evidence: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """Weights of energy, forces and stress of each family, as cross-validation found them (`Design.emphasised`)."""
+    return {row["family"]: (row["energy"], row["force"], row["stress"]) for row in evidence["family_weights"]}
 
 
 def choose_point(points: Sequence[dict[str, Any]], rule: str) -> int:
@@ -67,39 +126,46 @@ def choose_point(points: Sequence[dict[str, Any]], rule: str) -> int:
 def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable[[int], BoolArray]) -> dict[str, Any]:
     """Evidence of the stage `crossvalidate`: the grid, the chosen point and its errors, all of them held out.
 
+    Families weigh alike in a first grid; at the point that it chooses `weigh_by_error` finds their weights, with which
+    the grid is made that counts.
+
     Args:
         design: labelled structures described by the largest basis.
         settings: grid and weights.
         subset_mask: mask (K,) of the functions that stay when every largest degree is lowered by a number.
 
     Returns:
-        `rule`, `weights`, `grid`, `chosen`, `evidence` (α by evidence for the chosen basis and its held-out errors),
-        `training`, `leave_group_out`, `leave_structure_out`, `by_family` (left out by group), `leave_family_out`
-        (empty for a single family), `parity` and `structures`; predictions are left out by group.
+        `rule`, `weighing`, `weights`, `family_weights`, `grid`, `chosen`, `evidence` (α by evidence for the chosen
+        basis and its held-out errors), `training`, `leave_group_out`, `leave_structure_out`, `by_family` (left out by
+        group), `leave_family_out` (empty for a single family), `parity` and `structures`; predictions are left out by
+        group.
 
     Raises:
         DataError: all structures are of one group.
     """
     if len(set(design.groups)) < 2:
         raise DataError("all structures are of one group: leave-group-out needs at least two. Sample more groups.")
-    problem = LinearProblem(design, prior_power=settings.prior_power)
     weights = Weights.of(settings)
     masks = {reduction: subset_mask(reduction) for reduction in settings.degree_reductions}
-    grid = [
-        _grid_point(problem, weights, reduction, mask, alpha)
-        for reduction, mask in masks.items()
-        for alpha in settings.alphas
-    ]
+    families = dict.fromkeys(design.families, (1.0, 1.0, 1.0))
+    problem, grid = _grid(design.emphasised(families), settings, masks)
     best = choose_point(grid, settings.rule)
+    if settings.family_weights == "by_error" and len(families) > 1:
+        families = weigh_by_error(design, settings, grid[best]["alpha"], masks[grid[best]["degree_reduction"]])
+        problem, grid = _grid(design.emphasised(families), settings, masks)
+        best = choose_point(grid, settings.rule)
     point = grid[best]
     mask, alpha = masks[point["degree_reduction"]], point["alpha"]
     held_out = problem.leave_out(weights, alpha, design.groups, mask)
     by_structure = problem.leave_out(weights, alpha, design.ids, mask)
-    several = len(set(design.families)) > 1
-    families = problem.leave_out(weights, alpha, design.families, mask) if several else None
+    unseen = problem.leave_out(weights, alpha, design.families, mask) if len(families) > 1 else None
     return {
         "rule": f"{RULES[settings.rule]}; score: {SCORE}",
+        "weighing": WEIGHING[settings.family_weights],
         "weights": asdict(weights),
+        "family_weights": [
+            {"family": family, **dict(zip(RMSE_KEYS, values, strict=True))} for family, values in families.items()
+        ],
         "n_structures": len(design.ids),
         "n_groups": len(set(design.groups)),
         "grid": [{**row, "chosen": index == best} for index, row in enumerate(grid)],
@@ -109,33 +175,40 @@ def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable
         },
         "evidence": _by_evidence(problem, weights, mask),
         "training": errors(residuals(design, problem.fit(weights, alpha, mask))),
-        "leave_group_out": {**errors(held_out), **standard_errors(held_out, design.groups)},
+        "leave_group_out": _figures(held_out, design),
         "leave_structure_out": {
-            **errors(by_structure),
-            **standard_errors(by_structure, design.groups),
+            **_figures(by_structure, design),
             "by_family": by_family(by_structure, design.families),
         },
         "by_family": by_family(held_out, design.families),
-        "leave_family_out": by_family(families, design.families) if families is not None else [],
+        "leave_family_out": by_family(unseen, design.families) if unseen is not None else [],
         "parity": parity(design, held_out),
         "structures": structure_errors(design, held_out),
     }
 
 
-def _grid_point(
-    problem: LinearProblem, weights: Weights, reduction: int, mask: BoolArray, alpha: float
-) -> dict[str, Any]:
-    groups = problem.design.groups
-    held_out = problem.leave_out(weights, alpha, groups, mask)
-    figures = {**errors(held_out), **standard_errors(held_out, groups)}
+def _figures(found: Residuals, design: Design) -> dict[str, float | None]:
+    """Errors, typical errors over the families, and the standard errors of both over groups."""
     return {
-        "degree_reduction": reduction,
-        "n_functions": int(mask.sum()),
-        "alpha": alpha,
-        "score": score(figures, weights),
-        "score_se": score_se(figures, weights),
-        **figures,
+        **errors(found),
+        **standard_errors(found, design.groups),
+        **typical_errors(found, design.families),
+        **typical_standard_errors(found, design.families, design.groups),
     }
+
+
+def _grid(
+    design: Design, settings: Crossvalidate, masks: Mapping[int, BoolArray]
+) -> tuple[LinearProblem, list[dict[str, Any]]]:
+    """Normal equations of a design, and a row of held-out errors for each basis size and α."""
+    problem, weights = LinearProblem(design, prior_power=settings.prior_power), Weights.of(settings)
+    rows = []
+    for reduction, mask in masks.items():
+        for alpha in settings.alphas:
+            figures = _figures(problem.leave_out(weights, alpha, design.groups, mask), design)
+            found = {"score": score(figures, weights), "score_se": score_se(figures, weights), **figures}
+            rows.append({"degree_reduction": reduction, "n_functions": int(mask.sum()), "alpha": alpha, **found})
+    return problem, rows
 
 
 def _by_evidence(problem: LinearProblem, weights: Weights, mask: BoolArray) -> dict[str, Any]:

@@ -23,11 +23,18 @@ class Targets:
         energy: (S,) total energies in eV.
         forces: (3 N,) in eV/Å, atom-major x, y, z.
         stress: (6 S,) in eV/Å³, ASE's sign and order; NaN where there is none.
+        emphasis: (S, 3) weights of the energy, forces and stress of each structure beside those of the loss; None: 1.
     """
 
     energy: FloatArray
     forces: FloatArray
     stress: FloatArray
+    emphasis: FloatArray | None = None
+
+    @property
+    def all_emphasis(self) -> FloatArray:
+        """(S, 3) weights of the energy, forces and stress of each structure."""
+        return np.ones((len(self.energy), 3)) if self.emphasis is None else self.emphasis
 
 
 class Batch(NamedTuple):
@@ -44,6 +51,7 @@ class Batch(NamedTuple):
         energy: (B,) eV.
         forces: (n, 3) eV/Å.
         stress, has_stress: (B, 6) eV/Å³, and which components carry a label; 0 where they do not.
+        emphasis: (B, 3) weights of energy, forces and stress beside those of the loss.
     """
 
     rho: Tensor
@@ -59,6 +67,7 @@ class Batch(NamedTuple):
     forces: Tensor
     stress: Tensor
     has_stress: Tensor
+    emphasis: Tensor
 
 
 class LabelledData(Protocol):
@@ -107,6 +116,7 @@ class ProjectedData(Dataset[Batch]):
         stress = targets.stress.reshape(-1, 6) - virial * self.inverse_volume[:, None]
         self.has_stress = np.isfinite(stress) & periodic[:, None]
         self.stress = np.where(self.has_stress, stress, 0.0)
+        self.emphasis = targets.all_emphasis
         self.fingerprint = _fingerprint(projections, targets, self.counts)
 
     def __len__(self) -> int:
@@ -129,6 +139,7 @@ class ProjectedData(Dataset[Batch]):
             forces=torch.from_numpy(np.concatenate([self.forces[s] for s in structures])),
             stress=torch.from_numpy(self.stress[structures]),
             has_stress=torch.from_numpy(self.has_stress[structures]),
+            emphasis=torch.from_numpy(self.emphasis[structures]),
         )
 
     def scaling(self, structures: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -152,7 +163,7 @@ def _fingerprint(projections: ProjectionSet, targets: Targets, counts: FloatArra
     """Digest of all numbers that training sees."""
     content = hashlib.sha256()
     arrays = [getattr(projections, field.name) for field in fields(projections)]
-    for array in (*arrays, targets.energy, targets.forces, targets.stress, counts):
+    for array in (*arrays, targets.energy, targets.forces, targets.stress, targets.all_emphasis, counts):
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()
 

@@ -27,6 +27,7 @@ class GraphBatch(NamedTuple):
         energy: (B,) eV.
         forces: (n, 3) eV/Å.
         stress, has_stress: (B, 6) eV/Å³, and which components carry a label; 0 where they do not.
+        emphasis: (B, 3) weights of energy, forces and stress beside those of the loss.
     """
 
     data: dict[str, Tensor]
@@ -38,6 +39,7 @@ class GraphBatch(NamedTuple):
     forces: Tensor
     stress: Tensor
     has_stress: Tensor
+    emphasis: Tensor
 
 
 class GraphData(Dataset[GraphBatch]):
@@ -64,6 +66,7 @@ class GraphData(Dataset[GraphBatch]):
         stress = targets.stress.reshape(-1, 6)
         self.has_stress = np.isfinite(stress) & periodic[:, None]
         self.stress = np.where(self.has_stress, stress, 0.0)
+        self.emphasis = targets.all_emphasis
         self.fingerprint = _fingerprint(graphs, targets, zeros)
 
     def __len__(self) -> int:
@@ -86,6 +89,7 @@ class GraphData(Dataset[GraphBatch]):
             forces=real(np.concatenate([self.forces[index] for index in structures])),
             stress=real(self.stress[structures]),
             has_stress=torch.from_numpy(self.has_stress[structures]),
+            emphasis=real(self.emphasis[structures]),
         )
 
 
@@ -93,6 +97,6 @@ def _fingerprint(graphs: Sequence[Graph], targets: Targets, zeros: FloatArray) -
     """Digest of all numbers that training sees."""
     content = hashlib.sha256()
     arrays = [getattr(graph, field.name) for graph in graphs for field in fields(graph)]
-    for array in (*arrays, targets.energy, targets.forces, targets.stress, zeros):
+    for array in (*arrays, targets.energy, targets.forces, targets.stress, targets.all_emphasis, zeros):
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pesforge.errors import DataError
 from pesforge.metrics import Residuals, by_family, errors
 from pesforge.representations.archive import load_arrays, save_arrays
 from pesforge.representations.arrays import IntArray
@@ -32,7 +33,9 @@ def pooled_residuals(paths: Sequence[Path | str]) -> tuple[IntArray, Residuals]:
     return structures, Residuals(**joined)
 
 
-def judge(design: Design, structures: IntArray, found: Residuals, how: str) -> dict[str, Any]:
+def judge(
+    design: Design, structures: IntArray, found: Residuals, how: str, decisive: Sequence[str] = ()
+) -> dict[str, Any]:
     """Errors of held-out structures, overall, by family and by force, and the worst structures.
 
     Args:
@@ -40,6 +43,10 @@ def judge(design: Design, structures: IntArray, found: Residuals, how: str) -> d
         structures: indices of the judged ones.
         found: their residuals.
         how: words for how they were held out.
+        decisive: families whose errors together are the overall ones; none: all.
+
+    Raises:
+        DataError: no structure of the decisive families is left.
     """
     part = design.select(structures)
     squares = found.forces**2
@@ -57,10 +64,16 @@ def judge(design: Design, structures: IntArray, found: Residuals, how: str) -> d
                 "force_rmse_ev_per_ang": float(np.sqrt(per_atom[inside].mean())) if inside.any() else None,
             }
         )
+    deciding = [not decisive or family in decisive for family in part.families]
+    if not any(deciding):
+        raise DataError(
+            f"no held-out structure is of the families {', '.join(decisive)} that `choose.families` names; curation "
+            f"left {', '.join(dict.fromkeys(part.families))}."
+        )
     order = np.argsort(-per_structure, kind="stable")[:WORST]
     return {
-        "how": how,
-        "errors": errors(found),
+        "how": f"{how}; {', '.join(decisive)}" if decisive else how,
+        "errors": errors(found.select(deciding)),
         "by_family": by_family(found, part.families),
         "by_force": bins,
         "worst": [

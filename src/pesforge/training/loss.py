@@ -2,7 +2,8 @@
 
     L = w_E <(ΔE/n)²> + w_F <ΔF²> + w_S <Δσ²> + λ_M R
 
-with means over structures, force components and labelled stress components; weight decay belongs to the optimiser.
+with means over structures, force components and labelled stress components, each square times the emphasis of its
+structure; weight decay belongs to the optimiser.
 """
 
 from functools import cache
@@ -49,10 +50,21 @@ def predict(head: Head, batch: Batch) -> Prediction:
 def zero_solver(batch: LabelledBatch) -> Tensor:
     """Matrix (Z, B) that turns energy residuals per atom into energy zeros per species by least squares.
 
-    With one composition the zero is the mean residual; where compositions do not tell species apart, the solution of
-    least norm is taken. Use: `zero_solver(batch) @ (residual / batch.n_atoms)`.
+    With one composition the zero is the mean residual, structures weighing by their emphasis; where compositions do
+    not tell species apart, the solution of least norm is taken. Use: `zero_solver(batch) @ (residual / batch.n_atoms)`.
     """
-    return torch.linalg.pinv(batch.counts / batch.n_atoms[:, None], rtol=1e-10)
+    root = batch.emphasis[:, :1].sqrt()
+    return torch.linalg.pinv(root * batch.counts / batch.n_atoms[:, None], rtol=1e-10) * root.T
+
+
+def _residuals(prediction: Prediction, batch: LabelledBatch, zeros: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Residuals of energies per atom (B,), forces (n, 3) and labelled stresses, times the roots of the emphasis."""
+    energy, force, stress = batch.emphasis.sqrt().T
+    return (
+        energy * (prediction.energy + batch.counts @ zeros - batch.energy) / batch.n_atoms,
+        force[batch.structure][:, None] * (prediction.forces - batch.forces),
+        (stress[:, None] * (prediction.stress - batch.stress))[batch.has_stress],
+    )
 
 
 def mean_squares(prediction: Prediction, batch: LabelledBatch, zeros: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,13 +75,8 @@ def mean_squares(prediction: Prediction, batch: LabelledBatch, zeros: Tensor) ->
         batch: labels.
         zeros: (Z,) energy zeros in eV.
     """
-    energy = (prediction.energy + batch.counts @ zeros - batch.energy) / batch.n_atoms
-    stress = (prediction.stress - batch.stress)[batch.has_stress]
-    return (
-        energy.square().mean(),
-        (prediction.forces - batch.forces).square().mean(),
-        stress.square().sum() / max(len(stress), 1),
-    )
+    energy, forces, stress = _residuals(prediction, batch, zeros)
+    return energy.square().mean(), forces.square().mean(), stress.square().sum() / max(len(stress), 1)
 
 
 def data_loss(prediction: Prediction, batch: LabelledBatch, zeros: Tensor, config: LossConfig) -> Tensor:
@@ -82,12 +89,10 @@ def weighted_residuals(
     prediction: Prediction, batch: LabelledBatch, zeros: Tensor, config: LossConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Residuals of energies, forces and labelled stresses whose squares sum up to `data_loss`."""
-    energy = (prediction.energy + batch.counts @ zeros - batch.energy) / batch.n_atoms
-    forces = (prediction.forces - batch.forces).flatten()
-    stress = (prediction.stress - batch.stress)[batch.has_stress]
+    energy, forces, stress = _residuals(prediction, batch, zeros)
     return (
         (config.w_energy / len(energy)) ** 0.5 * energy,
-        (config.w_force / len(forces)) ** 0.5 * forces,
+        (config.w_force / forces.numel()) ** 0.5 * forces.flatten(),
         (config.w_stress / max(len(stress), 1)) ** 0.5 * stress,
     )
 

@@ -49,6 +49,10 @@ class LabelledBatch(Protocol):
     def has_stress(self) -> Tensor:
         """(B, 6) which components carry a label."""
 
+    @property
+    def emphasis(self) -> Tensor:
+        """(B, 3) weights of energy, forces and stress beside those of the loss."""
+
 
 class Network(nn.Module):
     """A potential with trainable parameters and without energy zeros, which are solved."""

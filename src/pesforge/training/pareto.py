@@ -11,11 +11,12 @@ from pesforge.representations.arrays import BoolArray, FloatArray
 
 Use = Literal["balanced", "relaxation", "phase_diagram", "elastic"]
 
-OBJECTIVES = ("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa")
+OBJECTIVES = ("energy_typical_mev_per_atom", "force_typical_ev_per_ang", "stress_typical_gpa")
+"""Errors that decide: geometric means over the families (`pesforge.metrics.typical_errors`)."""
 DECIDES = {
-    "phase_diagram": "energy_rmse_mev_per_atom",
-    "relaxation": "force_rmse_ev_per_ang",
-    "elastic": "stress_rmse_gpa",
+    "phase_diagram": "energy_typical_mev_per_atom",
+    "relaxation": "force_typical_ev_per_ang",
+    "elastic": "stress_typical_gpa",
 }
 REASONS = {
     "phase_diagram": "lowest energy error of the non-dominated points",
@@ -74,7 +75,8 @@ def error_table(candidates: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...
     """Names (m) and values (n, m) of the errors that at least one candidate has; NaN where it is None.
 
     Args:
-        candidates: mappings with `energy_rmse_mev_per_atom`, `force_rmse_ev_per_ang` and `stress_rmse_gpa`, or None.
+        candidates: mappings with `energy_typical_mev_per_atom`, `force_typical_ev_per_ang` and `stress_typical_gpa`,
+            or None.
     """
     names = tuple(key for key in OBJECTIVES if any(row.get(key) is not None for row in candidates))
     rows = [[np.nan if row.get(key) is None else row[key] for key in names] for row in candidates]

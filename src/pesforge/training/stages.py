@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from pesforge.errors import DataError
-from pesforge.fields import EV_PER_ANG3_IN_GPA
 from pesforge.folds import check_split, group_folds
-from pesforge.metrics import Residuals, errors
+from pesforge.metrics import TO_REPORTED, Residuals, errors, typical_of
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.linear import LinearProblem, residuals
 from pesforge.potentials.normal import LinearFit, Weights
@@ -148,7 +147,7 @@ def train_point(
     result = train_run(
         config,
         with_linear_column(projections),
-        Targets(energy=labels.energy * design.n_atoms, forces=labels.forces, stress=labels.stress),
+        Targets(labels.energy * design.n_atoms, labels.forces, labels.stress, design.emphasis),
         design.counts,
         train_index=split.train,
         val_index=split.validation,
@@ -156,48 +155,55 @@ def train_point(
         seed=seed,
         folder=folder,
     )
+    test = design.select(split.test)
     metrics = {
         "loss": {key: config["loss"][key] for key in LOSS_KEYS},
         "n_train": len(split.train),
         "n_validation": len(split.validation),
         "test_ids": [design.ids[index] for index in split.test],
-        "linear": _judged(residuals(design.select(split.test), fit)),
-        "neural": _judged(result.residuals["test"]),
+        "linear": _judged(residuals(test, fit), test.families),
+        "neural": _judged(result.residuals["test"], test.families),
         **result.evidence(),
     }
     return metrics, result.head, result.residuals["test"]
 
 
-def _judged(found: Residuals) -> dict[str, Any]:
-    """Errors, and the sums from which the errors of several folds are pooled."""
-    stress = found.stress[~np.isnan(found.stress)]
-    return {
-        **errors(found),
-        "sums": {
-            "energy": [float(np.sum(found.energy**2)), len(found.energy)],
-            "force": [float(np.sum(found.forces**2)), len(found.forces)],
-            "stress": [float(np.sum(stress**2)), len(stress)],
-        },
-    }
+def _judged(found: Residuals, families: Sequence[str]) -> dict[str, Any]:
+    """Errors, and by family the sums from which the errors of several folds are pooled."""
+    labels = np.array(families)
+    sums = {}
+    for family in dict.fromkeys(families):
+        part = found.select(labels == family)
+        stress = part.stress[~np.isnan(part.stress)]
+        values = {"energy": part.energy, "force": part.forces, "stress": stress}
+        sums[family] = {kind: [float(np.sum(value**2)), len(value)] for kind, value in values.items()}
+    return {**errors(found), "sums": sums}
 
 
 def _pooled(parts: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Root mean square errors over the held-out structures of several runs."""
-    scale = {"energy": 1e3, "force": 1.0, "stress": EV_PER_ANG3_IN_GPA}
-    pooled: dict[str, float | None] = {}
-    for key, (kind, factor) in zip(ERROR_KEYS, scale.items(), strict=True):
-        squares = sum(part["sums"][kind][0] for part in parts)
-        number = sum(part["sums"][kind][1] for part in parts)
-        pooled[key] = factor * float(np.sqrt(squares / number)) if number else None
-    return pooled
+    """Root mean square errors over the held-out structures of several runs, of all and typical of a family."""
+    sums = [part["sums"] for part in parts]
+    families = dict.fromkeys(family for found in sums for family in found)
+    rows = [_rms([found[family] for found in sums if family in found]) for family in families]
+    return {**_rms([family for found in sums for family in found.values()]), **typical_of(rows)}
+
+
+def _rms(sums: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, float | None]:
+    """Root mean square errors from sums of squares and numbers of components by kind."""
+    found: dict[str, float | None] = {}
+    for key, (kind, factor) in zip(ERROR_KEYS, TO_REPORTED.items(), strict=True):
+        squares, number = (sum(part[kind][place] for part in sums) for place in (0, 1))
+        found[key] = factor * float(np.sqrt(squares / number)) if number else None
+    return found
 
 
 def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: Any) -> dict[str, Any]:
     """Evidence of the stage `choose`: every candidate with its held-out errors, and the chosen one.
 
     The candidates are the heads of all points, and the linear potential at every triple of weights: both are fitted
-    to the same structures and judged on the same held-out groups, pooled over the seeds. A head that no epoch improved
-    in any seed stayed zero: it is the linear potential and no candidate of its own.
+    to the same structures and judged on the same held-out groups, pooled over the seeds; the geometric mean of the
+    families' errors decides. A head that no epoch improved in any seed stayed zero: it is the linear potential and no
+    candidate of its own.
 
     Args:
         metrics: per run the metrics of its seeds, in order of the seeds.

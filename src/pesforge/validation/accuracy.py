@@ -1,6 +1,7 @@
 """Held-out errors as checks, and the domain that the training data span."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -12,6 +13,11 @@ from pesforge.validation.check import Check, absolute, not_applicable
 from pesforge.validation.verdict import Domain
 
 FIRST_SEARCH_ANG = 2.0
+KINDS = (
+    ("energy", "energy_rmse_mev_per_atom", "meV/atom"),
+    ("force", "force_rmse_ev_per_ang", "eV/Å"),
+    ("stress", "stress_rmse_gpa", "GPa"),
+)
 
 
 def accuracy_checks(errors: Mapping[str, float | None], tolerances: Tolerances, how: str) -> list[Check]:
@@ -23,18 +29,33 @@ def accuracy_checks(errors: Mapping[str, float | None], tolerances: Tolerances, 
         how: words for how the structures were held out.
     """
     checks = []
-    for name, key, unit in (
-        ("energy RMSE", "energy_rmse_mev_per_atom", "meV/atom"),
-        ("force RMSE", "force_rmse_ev_per_ang", "eV/Å"),
-        ("stress RMSE", "stress_rmse_gpa", "GPa"),
-    ):
-        value = errors[key]
+    for kind, key, unit in KINDS:
+        name, value = f"{kind} RMSE", errors[key]
         if value is None:
             checks.append(not_applicable(name, "accuracy", unit=unit, meaning="there is no label of this kind"))
         else:
             tolerance = getattr(tolerances, key)
             checks.append(absolute(name, "accuracy", value, tolerance=tolerance, unit=unit, meaning=how))
     return checks
+
+
+def unfit_families(by_family: Sequence[Mapping[str, Any]], tolerances: Tolerances) -> list[dict[str, str]]:
+    """Families whose held-out errors are above a tolerance, as `use` and `why` of what the potential is not for.
+
+    Args:
+        by_family: errors of each family, as for `accuracy_checks`, with `family`.
+        tolerances: largest errors.
+    """
+    found = []
+    for row in by_family:
+        reasons = [
+            f"{kind} error {row[key]:.3g} {unit}, allowed {getattr(tolerances, key):.3g}"
+            for kind, key, unit in KINDS
+            if row[key] is not None and row[key] > getattr(tolerances, key)
+        ]
+        if reasons:
+            found.append({"use": f"structures like those of the family {row['family']}", "why": "; ".join(reasons)})
+    return found
 
 
 def shortest_distance(atoms: Atoms) -> float:

@@ -151,7 +151,9 @@ def _outside(domain: Domain) -> list[dict[str, str]]:
     return [{"use": use, "why": why} for use, why in ranges if use]
 
 
-def verdict(checks: Sequence[Check], *, use: str, domain: Domain) -> dict[str, Any]:
+def verdict(
+    checks: Sequence[Check], *, use: str, domain: Domain, unfit: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
     """What the potential may be used for, as a plain dict for the evidence.
 
     Keys: `use`, `usable` (the stated use), `usable_for` and `not_usable_for` (lists of {use, why}), `summary`,
@@ -161,6 +163,7 @@ def verdict(checks: Sequence[Check], *, use: str, domain: Domain) -> dict[str, A
         checks: all checks of the study: labels, accuracy, symmetry, derivatives, properties.
         use: stated use, one of the names in `USES`.
         domain: what the training data span.
+        unfit: further uses that held-out errors forbid, with `use` and `why`.
 
     Raises:
         KeyError: `use` is not known.
@@ -187,7 +190,7 @@ def verdict(checks: Sequence[Check], *, use: str, domain: Domain) -> dict[str, A
         "use": use,
         "usable": usable,
         "usable_for": usable_for,
-        "not_usable_for": not_usable_for + _outside(domain),
+        "not_usable_for": [*not_usable_for, *unfit, *_outside(domain)],
         "summary": summary,
         "passed": passed,
         "failed": len(failures),

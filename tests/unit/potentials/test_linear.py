@@ -18,21 +18,27 @@ def stacked(design, problem, weights, alpha, mask):
     rows, targets = [], []
     scale = problem.scale[np.append(mask, np.ones(design.counts.shape[1], dtype=bool))]
     for s, n in enumerate(design.n_atoms):
+        energy, force, stress = np.sqrt([weights.energy, weights.force, weights.stress] * design.emphasis[s])
         start = design.offsets[s]
         zero = np.zeros(design.counts.shape[1])
         centred = design.energy[s] - design.counts[s] @ problem.centring.functions
-        rows.append(np.sqrt(weights.energy) * np.append(centred[mask], design.counts[s]) / n)
-        targets.append(np.sqrt(weights.energy) * (design.y_energy[s] - design.counts[s] @ problem.centring.energy) / n)
+        rows.append(energy * np.append(centred[mask], design.counts[s]) / n)
+        targets.append(energy * (design.y_energy[s] - design.counts[s] @ problem.centring.energy) / n)
         for r in range(3 * start, 3 * start + 3 * n):
-            rows.append(np.sqrt(weights.force) * np.append(design.forces[r, mask], zero))
-            targets.append(np.sqrt(weights.force) * design.y_forces[r])
+            rows.append(force * np.append(design.forces[r, mask], zero))
+            targets.append(force * design.y_forces[r])
         for r in range(6 * s, 6 * s + 6):
             if np.isfinite(design.y_stress[r]):
-                rows.append(np.sqrt(weights.stress) * np.append(design.stress[r, mask], zero))
-                targets.append(np.sqrt(weights.stress) * design.y_stress[r])
+                rows.append(stress * np.append(design.stress[r, mask], zero))
+                targets.append(stress * design.y_stress[r])
     rows += list(np.sqrt(alpha) * np.diag(1 / scale))
     targets += [0.0] * len(scale)
     return np.array(rows), np.array(targets)
+
+
+def uneven(design):
+    """The design whose families and kinds weigh differently."""
+    return design.emphasised({"thermal": (2.0, 0.3, 1.5), "strain": (0.1, 5.0, 0.7)})
 
 
 def brute_force(design, problem, weights, alpha, mask, held_out):
@@ -47,8 +53,9 @@ def brute_force(design, problem, weights, alpha, mask, held_out):
     return energy, forces, block.stress[:, mask] @ coefficients - block.y_stress
 
 
-def test_fit_is_the_regularised_least_squares_solution(make_design):
-    design = make_design()
+@pytest.mark.parametrize("change", [lambda design: design, uneven], ids=["families alike", "families weighted"])
+def test_fit_is_the_regularised_least_squares_solution(make_design, change):
+    design = change(make_design())
     problem = LinearProblem(design, prior_power=2.0)
     mask = np.ones(7, dtype=bool)
     expected = np.linalg.lstsq(*stacked(design, problem, WEIGHTS, ALPHA, mask), rcond=None)[0]
@@ -84,7 +91,7 @@ def test_a_huge_energy_zero_changes_no_coefficient(make_design):
 @pytest.mark.parametrize("per_group", [1, 2, 4], ids=["by block", "by block of two", "by Gram downdate"])
 @pytest.mark.parametrize("weights", [WEIGHTS, Weights(320.0, 1.0, 0.0)], ids=["all kinds", "stress unweighted"])
 def test_leave_group_out_equals_the_refit_without_the_group(make_design, per_group, weights):
-    design = make_design(per_group=per_group, functions=30 if per_group < 4 else 7)
+    design = uneven(make_design(per_group=per_group, functions=30 if per_group < 4 else 7))
     mask = np.arange(len(design.degree)) != 3
     problem = LinearProblem(design, prior_power=2.0)
     found = problem.leave_out(weights, ALPHA, design.groups, mask)
@@ -249,7 +256,7 @@ def test_a_mask_of_the_wrong_length_is_refused(make_design):
 @pytest.mark.parametrize("weights", [WEIGHTS, Weights(400.0, 1.0, 0.0)], ids=["all", "no stress"])
 def test_leverages_of_labels_by_the_fit_without_them(make_design, functions, weights):
     """Against the covariance of the other structures' rows, written out and inverted."""
-    design = make_design(functions=functions)
+    design = uneven(make_design(functions=functions))
     problem = LinearProblem(design, prior_power=2.0)
     mask = np.arange(functions) != 3
     factor = problem.factorise(weights, ALPHA, mask)
@@ -281,3 +288,8 @@ def test_centring_of_equal_compositions_stays_small():
     assert np.abs(centring.functions).max() < 10
     np.testing.assert_allclose(centring.rows(counts, rows).mean(axis=0), 0.0, atol=1e-12)
     np.testing.assert_allclose(centring.targets(counts, energies).mean(), 0.0, atol=1e-12)
+
+
+def test_a_family_without_weights_is_refused(make_design):
+    with pytest.raises(DataError, match="families strain"):
+        make_design().emphasised({"thermal": (1.0, 1.0, 1.0)})

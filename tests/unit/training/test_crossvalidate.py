@@ -11,9 +11,10 @@ from pesforge.metrics import errors
 from pesforge.potentials.linear import LinearProblem
 from pesforge.potentials.normal import Weights
 from pesforge.settings import Crossvalidate
-from pesforge.training.crossvalidate import choose_point, crossvalidate, score, score_se
+from pesforge.training.crossvalidate import choose_point, crossvalidate, emphasis_of, score, score_se, weigh_by_error
 
-SETTINGS = Crossvalidate(degree_reductions=(4, 2, 0), alphas=(1e-4, 1e-2, 1.0))
+SETTINGS = Crossvalidate(degree_reductions=(4, 2, 0), alphas=(1e-4, 1e-2, 1.0), family_weights="equal")
+BY_ERROR = SETTINGS.model_copy(update={"family_weights": "by_error"})
 
 
 @pytest.fixture
@@ -35,12 +36,13 @@ def test_the_grid_holds_leave_group_out_errors_of_every_point(design):
     direct = errors(problem.leave_out(Weights.of(SETTINGS), 1e-2, design.groups, design.degree <= 9))
     assert {key: row[key] for key in direct} == direct
     assert row["energy_rmse_se_mev_per_atom"] > 0
+    assert row["energy_typical_se_mev_per_atom"] > 0
 
 
 def test_the_lowest_score_is_chosen_and_marked_once(design):
-    evidence = crossvalidate(design, SETTINGS, mask_of(design))
+    evidence = crossvalidate(design, SETTINGS.model_copy(update={"rule": "lowest"}), mask_of(design))
     scores = [
-        np.log(row["energy_rmse_mev_per_atom"]) + np.log(row["force_rmse_ev_per_ang"]) + np.log(row["stress_rmse_gpa"])
+        np.log(row["energy_typical_mev_per_atom"] * row["force_typical_ev_per_ang"] * row["stress_typical_gpa"])
         for row in evidence["grid"]
     ]
     assert [row["chosen"] for row in evidence["grid"]].index(True) == int(np.argmin(scores))
@@ -101,10 +103,10 @@ def test_without_stress_labels_the_score_leaves_stress_out(design):
     evidence = crossvalidate(bare, SETTINGS, mask_of(bare))
     assert evidence["leave_group_out"]["stress_rmse_gpa"] is None
     assert np.isfinite(evidence["chosen"]["score"])
-    figures = {"energy_rmse_mev_per_atom": np.e, "force_rmse_ev_per_ang": np.e, "stress_rmse_gpa": 9.0}
+    figures = {"energy_typical_mev_per_atom": np.e, "force_typical_ev_per_ang": np.e, "stress_typical_gpa": 9.0}
     assert score(figures, Weights(1.0, 1.0, 0.0)) == pytest.approx(2.0)
-    with_errors = {**figures, "energy_rmse_se_mev_per_atom": 0.3 * figures["energy_rmse_mev_per_atom"]}
-    with_errors["force_rmse_se_ev_per_ang"] = 0.4 * figures["force_rmse_ev_per_ang"]
+    with_errors = {**figures, "energy_typical_se_mev_per_atom": 0.3 * figures["energy_typical_mev_per_atom"]}
+    with_errors["force_typical_se_ev_per_ang"] = 0.4 * figures["force_typical_ev_per_ang"]
     assert score_se(with_errors, Weights(1.0, 1.0, 0.0)) == pytest.approx(0.5)
 
 
@@ -116,3 +118,45 @@ def test_one_family_has_no_leave_family_out(design):
 def test_one_group_is_refused(design):
     with pytest.raises(DataError, match="at least two"):
         crossvalidate(replace(design, groups=("g",) * 24), SETTINGS, mask_of(design))
+
+
+def spoiled(design, family, error_ev, error_ev_per_ang, seed=3):
+    """The design whose labels of one family have an error that no potential can represent."""
+    rng = np.random.default_rng(seed)
+    bad = np.array([name == family for name in design.families])
+    atoms = np.repeat(bad, 3 * design.n_atoms)
+    return replace(
+        design,
+        y_energy=design.y_energy + error_ev * bad * rng.normal(size=len(bad)) * design.n_atoms,
+        y_forces=design.y_forces + error_ev_per_ang * atoms * rng.normal(size=len(atoms)),
+    )
+
+
+def test_a_family_that_cannot_be_fitted_spoils_no_other(make_design):
+    """Labels of one family are noise: its weight falls to that of its noise, and the others are fitted as without."""
+    design = spoiled(make_design(structures=60, functions=10, noise=0.02), "strain", 1.0, 0.15)
+    found = {kind: crossvalidate(design, settings, mask_of(design)) for kind, settings in
+             (("equal", SETTINGS), ("by_error", BY_ERROR))}  # fmt: skip
+    clean = {
+        kind: next(row for row in evidence["leave_structure_out"]["by_family"] if row["family"] == "thermal")
+        for kind, evidence in found.items()
+    }
+    for key in ("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang"):
+        assert clean["by_error"][key] < 0.6 * clean["equal"][key]
+    weights = emphasis_of(found["by_error"])
+    assert weights["strain"][1] / weights["thermal"][1] == pytest.approx((0.02 / 0.15) ** 2, rel=0.3)
+    assert emphasis_of(found["equal"]) == {"strain": (1.0, 1.0, 1.0), "thermal": (1.0, 1.0, 1.0)}
+
+
+def test_weights_of_families_are_inverse_noise_variances(make_design):
+    """Noise that is known and differs threefold between families is found to within its own standard error."""
+    design = spoiled(make_design(structures=240, functions=6, noise=0.02), "strain", 0.0, 0.0566)
+    weights = weigh_by_error(design, SETTINGS, 1e-4)
+    ratio = weights["thermal"][1] / weights["strain"][1]
+    assert ratio == pytest.approx((0.02**2 + 0.0566**2) / 0.02**2, rel=0.2)
+    assert np.sqrt(weights["thermal"][1] * weights["strain"][1]) == pytest.approx(1.0, rel=0.2)
+
+
+def test_weights_of_a_single_family_are_one(design):
+    single = replace(design, families=("thermal",) * 24)
+    assert emphasis_of(crossvalidate(single, BY_ERROR, mask_of(single))) == {"thermal": (1.0, 1.0, 1.0)}

@@ -9,7 +9,15 @@ from synthetic import projection_set, random_cells
 
 from pesforge.training.config import TrainConfig
 from pesforge.training.data import ProjectedData, Targets
-from pesforge.training.loss import Prediction, data_loss, mollified_gradient, mollifier_samples, predict, zero_solver
+from pesforge.training.loss import (
+    Prediction,
+    data_loss,
+    mollified_gradient,
+    mollifier_samples,
+    predict,
+    weighted_residuals,
+    zero_solver,
+)
 from pesforge.training.module import HeadNetwork
 
 P = 3
@@ -47,6 +55,29 @@ def test_loss_is_the_weighted_mean_of_squares(data: ProjectedData, small_config:
     stress = (prediction.stress.numpy() - batch.stress.numpy()).ravel()[7:]
     expected = 3 * np.mean(energy**2) + 5 * np.mean(force**2) + 7 * np.mean(stress**2)
     assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def test_squares_of_a_structure_weigh_by_its_emphasis(data: ProjectedData, small_config: dict[str, Any]) -> None:
+    """A structure of weight 0 does not count, neither in the loss nor in the energy zero."""
+    emphasis = torch.tensor([[2.0, 3.0, 4.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
+    batch = data[np.arange(3)]._replace(emphasis=emphasis)
+    rng = np.random.default_rng(1)
+    prediction = Prediction(*(torch.from_numpy(rng.normal(size=shape)) for shape in [(3,), (24, 3), (3, 6)]))
+    config = TrainConfig.model_validate(small_config).loss
+    solver = zero_solver(batch)
+    assert solver[0, 1] == 0.0
+    residual = torch.tensor([1.0, 50.0, 4.0], dtype=torch.float64)
+    assert float(solver @ residual) == pytest.approx((2 * 1.0 + 4.0) / 3)
+    zeros = torch.zeros(1, dtype=torch.float64)
+    found = float(data_loss(prediction, batch, zeros, config))
+    changed = prediction._replace(
+        energy=prediction.energy + torch.tensor([0.0, 9.0, 0.0]),
+        forces=prediction.forces + 9.0 * (batch.structure == 1)[:, None],
+    )
+    assert float(data_loss(changed, batch, zeros, config)) == pytest.approx(found, rel=1e-12)
+    assert sum(float(part.square().sum()) for part in weighted_residuals(prediction, batch, zeros, config)) == (
+        pytest.approx(found, rel=1e-12)
+    )
 
 
 def test_loss_without_any_stress_label_is_finite(data: ProjectedData, small_config: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ ERRORS = [
 
 
 def candidates(rows):
-    keys = ("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa")
+    keys = ("energy_typical_mev_per_atom", "force_typical_ev_per_ang", "stress_typical_gpa")
     return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
@@ -60,7 +60,7 @@ def test_without_stress_labels_the_other_two_errors_decide():
     assert error_table(candidates(rows))[1].shape == (3, 2)
     assert choose(candidates(rows), "phase_diagram") == 1
     assert choose(candidates(rows), "balanced") in (0, 1)
-    with pytest.raises(DataError, match="stress_rmse_gpa"):
+    with pytest.raises(DataError, match="stress_typical_gpa"):
         choose(candidates(rows), "elastic")
 
 

@@ -127,8 +127,8 @@ def test_candidates_are_all_heads_and_each_linear_potential_once(trained):
     assert sorted(candidate["kind"] for candidate in evidence["candidates"]) == ["linear", "neural", "neural"]
     assert sum(candidate["chosen"] for candidate in evidence["candidates"]) == 1
     chosen = next(candidate for candidate in evidence["candidates"] if candidate["chosen"])
-    lowest = min(candidate["force_rmse_ev_per_ang"] for candidate in evidence["candidates"])
-    assert chosen["force_rmse_ev_per_ang"] == lowest
+    lowest = min(candidate["force_typical_ev_per_ang"] for candidate in evidence["candidates"])
+    assert chosen["force_typical_ev_per_ang"] == lowest
     runs = training_evidence({"0a": first, "0b": second})
     assert len(runs["runs"]) == 4
     assert [row["lambda_m"] for row in runs["by_lambda_m"]] == [0.01, 1.0]
@@ -136,7 +136,7 @@ def test_candidates_are_all_heads_and_each_linear_potential_once(trained):
 
 def seed(squares, number, best_epoch=5):
     """Metrics of a run with given sums of squared residuals."""
-    sums = {"energy": [squares, number], "force": [squares, number], "stress": [0.0, 0]}
+    sums = {"thermal": {"energy": [squares, number], "force": [squares, number], "stress": [0.0, 0]}}
     loss = {"w_energy": 1, "w_force": 1, "w_stress": 1, "lambda_m": 0}
     return {"best_epoch": best_epoch, "loss": loss, "linear": {"sums": sums}, "neural": {"sums": sums}}
 
@@ -154,6 +154,28 @@ def test_errors_of_seeds_are_pooled_over_components_not_averaged():
     assert linear["force_rmse_ev_per_ang"] == pytest.approx(0.5)
     assert linear["energy_rmse_mev_per_atom"] == pytest.approx(500.0)
     assert linear["stress_rmse_gpa"] is None
+
+
+def test_the_errors_that_decide_are_geometric_means_over_families():
+    found = seed(1.0, 1)
+    for kind in ("linear", "neural"):
+        found[kind] = {"sums": {**found[kind]["sums"], "dimer": {key: [1e4, 1] for key in ("energy", "force")}}}
+        found[kind]["sums"]["dimer"]["stress"] = [0.0, 0]
+    (linear, _) = choose_candidate({"0a": [found]}, "balanced")["candidates"]
+    assert linear["force_typical_ev_per_ang"] == pytest.approx(10.0)
+    assert linear["force_rmse_ev_per_ang"] == pytest.approx(np.sqrt((1.0 + 1e4) / 2))
+    assert linear["stress_typical_gpa"] is None
+
+
+def test_errors_of_decisive_families_alone_are_overall(make_design):
+    design = make_design(structures=6)
+    found = residuals(design, LinearProblem(design, prior_power=1.0).fit(Weights(1.0, 1.0, 1.0), 1e-2))
+    picture = judge(design, np.arange(6), found, "for a test", ["strain"])
+    assert picture["errors"] == errors(found.select([name == "strain" for name in design.families]))
+    assert [row["family"] for row in picture["by_family"]] == ["strain", "thermal"]
+    assert "strain" in picture["how"]
+    with pytest.raises(DataError, match=r"choose\.families"):
+        judge(design, np.arange(6), found, "for a test", ["surface"])
 
 
 def test_an_empty_sweep_is_refused():

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from pesforge.settings import Tolerances
+from pesforge.validation.accuracy import unfit_families
 from pesforge.validation.check import absolute, not_applicable
 from pesforge.validation.verdict import WORDS, Domain, verdict
 
@@ -106,6 +108,18 @@ def test_unsampled_ground_is_never_usable():
     sampled = replace(DOMAIN, families=("thermal", "surface"))
     text = " ".join(item["use"] for item in verdict(checks(), use="balanced", domain=sampled)["not_usable_for"])
     assert "free surfaces" not in text
+
+
+def test_a_family_whose_errors_are_above_the_tolerances_is_named():
+    rows = [
+        {"family": "thermal", "energy_rmse_mev_per_atom": 1.0, "force_rmse_ev_per_ang": 0.02, "stress_rmse_gpa": 0.1},
+        {"family": "dimer", "energy_rmse_mev_per_atom": 308.0, "force_rmse_ev_per_ang": 0.02, "stress_rmse_gpa": None},
+    ]
+    unfit = unfit_families(rows, Tolerances())
+    assert unfit == [
+        {"use": "structures like those of the family dimer", "why": "energy error 308 meV/atom, allowed 2"}
+    ]
+    assert unfit[0] in verdict(checks(), use="balanced", domain=DOMAIN, unfit=unfit)["not_usable_for"]
 
 
 def test_a_value_that_is_not_finite_is_told_in_words():
