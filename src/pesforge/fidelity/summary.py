@@ -117,13 +117,16 @@ def _ratio(rows: list[dict[str, Any]], control: list[dict[str, Any]]) -> dict[st
 def verdict(ratios: Sequence[dict[str, Any]], share: float) -> list[dict[str, Any]]:
     """Per kind and budget the two-level method of lowest error, and whether it differs from the high level alone.
 
-    The best of several methods is picked by the very errors that are reported, so that it flatters a little.
+    The best of several methods is picked by the very errors that are reported, so that it flatters a little. Beside it
+    stands the low level alone at the same cost, `low_only_ratio`: where that is lower, numbers of labels win and not
+    two levels.
 
     Args:
         ratios: at equal cost.
         share: of the budget for high labels.
     """
     found = []
+    alone = {row["budget"]: row for row in ratios if row["method"] == "low_only"}
     for budget in dict.fromkeys(row["budget"] for row in ratios):
         for kind in KINDS:
             rows = [
@@ -144,6 +147,7 @@ def verdict(ratios: Sequence[dict[str, Any]], share: float) -> list[dict[str, An
                         "ratio": ratio,
                         "ratio_se": error,
                         "outcome": outcome,
+                        "low_only_ratio": alone.get(budget, {}).get(f"{kind}_ratio"),
                     }
                 )
     return found

@@ -36,10 +36,13 @@ def cost_message(evidence: Row) -> str:
         f"times the error of one level ({METHOD_NAMES[best['method']]})"
     )
     worse = f" and worse in {len(losses)}" if losses else ""
+    alone = [row for row in rows if row["low_only_ratio"] is not None]
+    lower = sum(row["low_only_ratio"] <= row["ratio"] for row in alone)
+    beside = f"; the low level alone has the lower error in {lower} of {len(alone)}" if alone else ""
     count, what = (len(gains), "most") if gains else ("none", "nearest")
     return (
         f"At equal cost two levels are clearly better than one in {count} of {len(rows)} comparisons{worse}; "
-        f"{what}: {where}"
+        f"{what}: {where}{beside}"
     )
 
 

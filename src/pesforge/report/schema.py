@@ -251,7 +251,7 @@ FIDELITY: dict[str, Any] = {
             ("method", "budget", "high_share", "cost_ratio", "energy_ratio", "force_ratio", "stress_ratio", "seeds")
         )
     ],
-    "verdict": [dict.fromkeys(("budget", "kind", "method", "ratio", "ratio_se", "outcome"))],
+    "verdict": [dict.fromkeys(("budget", "kind", "method", "ratio", "ratio_se", "outcome", "low_only_ratio"))],
     "map": ANY,
     "analysis": OrNull(dict.fromkeys(("budget", "seeds", "lam_median", "trust_median"))),
     "failed": [dict.fromkeys(("id", "reason", "message"))],

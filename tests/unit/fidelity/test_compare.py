@@ -49,6 +49,10 @@ def test_two_good_levels_beat_one_at_equal_cost(found):
         assert row["seeds"] == 3
     outcomes = {(row["budget"], row["kind"]): row["outcome"] for row in found["evidence"]["verdict"]}
     assert outcomes[4, "energy"] == "gain"
+    for row in found["evidence"]["verdict"]:
+        alone = rows.get((row["budget"], "low_only"), {}).get(f"{row['kind']}_ratio")
+        assert row["low_only_ratio"] == alone
+    assert any(row["low_only_ratio"] is not None for row in found["evidence"]["verdict"])
 
 
 def test_a_useless_level_is_reported_as_such(make_levels):

@@ -63,11 +63,13 @@ def test_the_page_shows_figures_and_numbers(make_evidence, evidence):
 
 def test_the_message_follows_the_ratios(evidence):
     row = {"budget": 8, "kind": "force", "method": "delta", "ratio": 0.7, "ratio_se": 0.05, "outcome": "gain"}
-    none = row | {"kind": "energy", "ratio": 0.55, "ratio_se": 0.4, "outcome": "none"}
+    row["low_only_ratio"] = 0.6
+    none = row | {"kind": "energy", "ratio": 0.55, "ratio_se": 0.4, "outcome": "none", "low_only_ratio": None}
     loss = row | {"kind": "stress", "ratio": 1.4, "outcome": "loss"}
     said = cost_message(evidence | {"verdict": [row, none, loss]})
     assert "clearly better than one in 1 of 3 comparisons and worse in 1" in said
     assert "force at the cost of 8 high labels, 0.7 ± 0.05 times the error" in said
+    assert said.endswith("the low level alone has the lower error in 2 of 2")
     said = cost_message(evidence | {"verdict": [none, loss]})
     assert "in none of 2 comparisons and worse in 1" in said
     assert "energy at the cost of 8" in said
