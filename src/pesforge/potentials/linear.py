@@ -123,7 +123,7 @@ class LinearProblem:
     def __init__(self, design: Design, *, prior_power: float) -> None:
         _check(design)
         self.design = design
-        self.centring = Centring.of(design.counts, design.energy, design.y_energy)
+        self.centring = Centring.of(design.counts, design.energy, design.y_energy, design.emphasis[:, 0])
         self.n_species = design.counts.shape[1]
         force_rms = np.sqrt(np.mean(design.forces**2, axis=0))
         self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, self.n_species)

@@ -73,10 +73,19 @@ class Centring:
     functions: FloatArray
 
     @classmethod
-    def of(cls, counts: FloatArray, energy_rows: FloatArray, y_energy: FloatArray) -> "Centring":
-        """The centring of structures with these atoms of each species (S, Z), summed invariants (S, K) and energies."""
-        n_atoms = counts.sum(axis=1, keepdims=True)
-        share, values = counts / n_atoms, np.column_stack([energy_rows, y_energy]) / n_atoms
+    def of(
+        cls, counts: FloatArray, energy_rows: FloatArray, y_energy: FloatArray, emphasis: FloatArray | float = 1.0
+    ) -> "Centring":
+        """The centring of structures.
+
+        Args:
+            counts: (S, Z) atoms of each species.
+            energy_rows: (S, K) summed invariants.
+            y_energy: (S,) energies in eV.
+            emphasis: (S,) weights of the structures.
+        """
+        root = np.broadcast_to(np.sqrt(emphasis), len(counts))[:, None] / counts.sum(axis=1, keepdims=True)
+        share, values = root * counts, root * np.column_stack([energy_rows, y_energy])
         found = scipy.linalg.lstsq(share, values, cond=SAME_COMPOSITION)[0]
         return cls(found[:, -1], found[:, :-1])
 

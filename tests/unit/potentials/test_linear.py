@@ -293,3 +293,27 @@ def test_centring_of_equal_compositions_stays_small():
 def test_a_family_without_weights_is_refused(make_design):
     with pytest.raises(DataError, match="families strain"):
         make_design().emphasised({"thermal": (1.0, 1.0, 1.0)})
+
+
+def test_evidence_stays_where_the_normal_matrix_can_be_factorised(make_design):
+    """Noiseless labels with huge weights, and columns that are copies: only rounding bounds α from below."""
+    design = make_design(noise=0.0)
+    design = replace(
+        design,
+        **{name: np.tile(getattr(design, name), 6) for name in ("energy", "forces", "stress", "degree", "order")},
+    )
+    weights = Weights(1e8, 1e8, 1e8)
+    problem = LinearProblem(design, prior_power=2.0)
+    found = problem.evidence(weights)
+    spectrum = np.linalg.eigvalsh(problem.factorise(weights, 1.0).normal)
+    assert found.alpha >= np.finfo(np.float64).eps * spectrum.max()
+    assert np.isfinite(problem.leave_out(weights, found.alpha, design.groups).energy).all()
+
+
+def test_centring_follows_the_structures_that_weigh_most(make_design):
+    """Energies of the heavy structures are near 0 after centring, wherever the light ones lie."""
+    design = make_design(functions=3)
+    far = np.array([name == "strain" for name in design.families])
+    energy = design.counts @ [-3.0, -5.0] + 50.0 * far * design.n_atoms
+    centring = Centring.of(design.counts, design.energy, energy, np.where(far, 1e-6, 1.0))
+    assert np.abs(centring.targets(design.counts, energy)[~far]).max() < 1e-3
