@@ -84,8 +84,9 @@ class Centring:
             y_energy: (S,) energies in eV.
             emphasis: (S,) weights of the structures.
         """
-        root = np.broadcast_to(np.sqrt(emphasis), len(counts))[:, None] / counts.sum(axis=1, keepdims=True)
-        share, values = root * counts, root * np.column_stack([energy_rows, y_energy])
+        n_atoms = counts.sum(axis=1, keepdims=True)
+        root = np.broadcast_to(np.sqrt(emphasis), len(counts))[:, None]
+        share, values = root * (counts / n_atoms), root * (np.column_stack([energy_rows, y_energy]) / n_atoms)
         found = scipy.linalg.lstsq(share, values, cond=SAME_COMPOSITION)[0]
         return cls(found[:, -1], found[:, :-1])
 
