@@ -20,7 +20,7 @@ class Driver(Section):
         "the study at coarse settings, which costs a calculation per step",
     )
     functions: Count = Field(
-        100, description="most functions of the draft potential; fewer hold longer far from their training data"
+        50, description="most functions of the draft potential; fewer hold longer far from their training data"
     )
     leverage_factor: Positive = Field(
         4.0,
