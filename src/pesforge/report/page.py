@@ -20,7 +20,8 @@ from pesforge.report import (
     repeats,
     text,
 )
-from pesforge.report.schema import OPTIONAL, SHAPE, require
+from pesforge.report.evidence import OPTIONAL, SHAPE
+from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
 DYNAMICS = dict.fromkeys(("moved_bonds", "diffusion_ang2_per_ps"))
@@ -187,7 +188,7 @@ def render(evidence: Row) -> str:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
             `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; `drive` where
             a driver made structures, `fidelity` in a study of two levels; keys in
-            `pesforge.report.schema`.
+            `pesforge.report.evidence`.
 
     Raises:
         DataError: a key is missing.

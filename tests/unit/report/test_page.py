@@ -14,7 +14,7 @@ import pytest
 
 from pesforge.errors import DataError
 from pesforge.report import render
-from pesforge.report.schema import SHAPE
+from pesforge.report.evidence import SHAPE
 from pesforge.report.text import number
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
