@@ -19,14 +19,16 @@ MODELS = ("ace", "pair", "eam", "tersoff", "ace-neural", "ace-quadratic", "mace"
 
 def _plan(arguments: argparse.Namespace) -> str:
     from pesforge.plan import plan_text
-    from pesforge.study import load_study, study_path
+    from pesforge.study import load_study
+    from pesforge.study_file import study_path
 
     return plan_text(load_study(study_path(arguments.study, CONFIG), CONFIG / "train"), Path("results"))
 
 
 def _run(arguments: argparse.Namespace) -> str:
     from pesforge.launch import run
-    from pesforge.study import load_study, study_path
+    from pesforge.study import load_study
+    from pesforge.study_file import study_path
 
     path = study_path(arguments.study, CONFIG)
     study = load_study(path, CONFIG / "train").settings
@@ -41,7 +43,7 @@ def _run(arguments: argparse.Namespace) -> str:
 
 
 def _where(arguments: argparse.Namespace) -> str:
-    from pesforge.study import read_yaml, study_path
+    from pesforge.study_file import read_yaml, study_path
 
     content = read_yaml(study_path(arguments.study, CONFIG))[0]
     folder = Path("results") / str(content.get("name"))
@@ -61,7 +63,8 @@ def _settings(_: argparse.Namespace) -> str:
 
 def _example(arguments: argparse.Namespace) -> str:
     from pesforge.settings_reference import commented_yaml
-    from pesforge.study import load_study, study_path
+    from pesforge.study import load_study
+    from pesforge.study_file import study_path
 
     loaded = load_study(study_path(arguments.study, CONFIG), CONFIG / "train")
     return commented_yaml(loaded.settings).rstrip("\n")

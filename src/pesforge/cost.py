@@ -30,8 +30,11 @@ PURPOSES = {
     "compute_elastic": "elastic constants",
     "compute_phases": "competing crystals",
     "label_low_batch": "cheap level",
+    "sample_driven": "moving the atoms of driven families",
 }
 """What the rules that label no batch calculate for."""
+MOVING_RULE = "sample_driven"
+"""The rule whose jobs do reference calculations, in a store of their own, only where a reference code moves atoms."""
 NO_LONGER_USED = "labels no longer used"
 UNCLAIMED = "asked for by no journal"
 CONVERGENCE = tuple(PURPOSES[rule] for rule in ("scan_parameter", "check_derivatives"))
@@ -39,7 +42,7 @@ CONVERGENCE = tuple(PURPOSES[rule] for rule in ("scan_parameter", "check_derivat
 Event = Mapping[str, Any]
 
 
-def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
+def cost(benchmarks: Path, store: Path, code: str, moving: Path | None = None) -> dict[str, Any]:
     """Evidence on the cost of a study.
 
     The store remembers the time of every calculation, the benchmarks that of the last run of every job. A job that was
@@ -49,6 +52,7 @@ def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
         benchmarks: folder with one folder per stage, which holds Snakemake's benchmark table of every job.
         store: label store.
         code: fingerprint of the code whose labels count.
+        moving: store of the steps of a reference code that moved atoms; None where none did.
     """
     tables = []
     for path in sorted(benchmarks.glob("*/*.tsv")):
@@ -66,13 +70,17 @@ def cost(benchmarks: Path, store: Path, code: str) -> dict[str, Any]:
         }
         for stage, found in jobs.groupby("stage", sort=True)
     ]
-    labels = stored_seconds(store, code)
-    inside = sum(labels.values())
-    around = jobs["rule"].isin(DFT_RULES)
+    times = [*stored_seconds(store, code).values()]
+    rules = set(DFT_RULES)
+    if moving is not None:
+        times += stored_seconds(moving, code).values()
+        rules.add(MOVING_RULE)
+    inside = sum(times)
+    around = jobs["rule"].isin(rules)
     total = inside + max(float(jobs.loc[around, "s"].sum()) - inside, 0.0) + float(jobs.loc[~around, "s"].sum())
     return {
         "stages": stages,
-        "dft_calculations": len(labels),
+        "dft_calculations": len(times),
         "dft_seconds": inside,
         "total_seconds": total,
         "dft_share": inside / total if total else None,
@@ -97,11 +105,14 @@ def spending(
     failed: Sequence[tuple[str, str]],
     batches: Iterable[Event],
     jobs: Mapping[str, Sequence[Event]],
+    moving: Mapping[str, float] | None = None,
+    moves: Sequence[Event] = (),
 ) -> dict[str, Any]:
     """Seconds of reference calculations by family, and by purpose where they belong to no family.
 
     Every calculation is counted once, for the first that asked for it: families in the order of the labels, then the
-    rules, then labels that are no longer used. All rows together are all calculations of the store.
+    rules, then labels that are no longer used. All rows together are all calculations of the store. The steps of a
+    reference code that moved atoms have a store of their own and are a row of their own.
 
     Args:
         seconds: seconds of every calculation by its key (`stored_seconds`).
@@ -109,6 +120,8 @@ def spending(
         failed: id and family of every structure that could not be labelled.
         batches: events of the journals of all label batches.
         jobs: events of the other jobs with reference calculations, by rule.
+        moving: seconds of every step of a reference code that moved atoms; None where none did.
+        moves: events of the journals of those steps.
 
     Returns:
         `families`: rows with `family`, `labels`, `dft_calculations`, `dft_seconds`, and `median_seconds` and
@@ -135,6 +148,8 @@ def spending(
         {"purpose": PURPOSES.get(rule, rule.replace("_", " ")), **_taken(rest, _keys(jobs[rule])), **_lost(jobs[rule])}
         for rule in (*(rule for rule in DFT_RULES if rule in jobs), *sorted(set(jobs) - set(DFT_RULES)))
     ]
+    if moving is not None:
+        shared.append({"purpose": PURPOSES[MOVING_RULE], **_taken(dict(moving), moving), **_lost(moves)})
     former = [event for event in events if event["id"] not in family_of]
     for purpose, keys, lost in ((NO_LONGER_USED, _keys(events), _lost(former)), (UNCLAIMED, [*rest], _lost([]))):
         row = {"purpose": purpose, **_taken(rest, keys), **lost}
@@ -142,8 +157,8 @@ def spending(
     return {
         "families": families,
         "shared": shared,
-        "dft_calculations": len(seconds),
-        "dft_seconds": sum(seconds.values()),
+        "dft_calculations": len(seconds) + len(moving or {}),
+        "dft_seconds": sum(seconds.values()) + sum((moving or {}).values()),
         "lost_seconds": sum(row["lost_seconds"] for row in (*families, *shared)),
         "convergence": convergence_cost(families, shared),
     }

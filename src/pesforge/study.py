@@ -1,20 +1,16 @@
-"""Reading a study file: all of its mistakes at once, each with line, key, value, what is allowed and a suggestion."""
+"""A study file checked as a whole: all of its mistakes at once, or everything that the stages need to know."""
 
-import difflib
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from ase import Atoms
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from pesforge.dft.engines import get_engine
 from pesforge.dft.shared import shared_cells
-from pesforge.errors import PesforgeError, SettingsError
+from pesforge.errors import PesforgeError
+from pesforge.mistakes import Mistake, refusal, settings_mistakes
 from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
 from pesforge.sampling.driven import prepare_driven
@@ -22,12 +18,11 @@ from pesforge.sampling.prepare import prepare
 from pesforge.settings import Dft, Study
 from pesforge.settings_types import Structure
 from pesforge.structure import build_parent, to_plain
+from pesforge.study_file import Location, read_yaml
 from pesforge.training.compose import points
 from pesforge.validation.hull_crystals import hull_crystals
 
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[str | int, ...]
-MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -57,169 +52,12 @@ class LoadedPublished:
     files: dict[str, dict[str, Path]] | None
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """One mistake and where it stands."""
-
-    location: Location
-    text: str
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that also refuses what hides mistakes: repeated keys, anchors and aliases."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.lines: dict[Location, int] = {}
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
-        if getattr(event, "anchor", None):
-            raise yaml.constructor.ConstructorError(
-                None, None, "anchors and aliases are not supported", event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def note_lines(self, node: yaml.Node, location: Location = ()) -> None:
-        """Remember the line of every key and item, and refuse repeated keys."""
-        self.lines[location] = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    raise yaml.constructor.ConstructorError(None, None, "keys must be plain words", key.start_mark)
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-                self.note_lines(value, (*location, key.value))
-                self.lines[(*location, key.value)] = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode):
-            for index, item in enumerate(node.value):
-                self.note_lines(item, (*location, index))
-
-
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
-    """The content of a study file and the line of each of its keys.
-
-    Raises:
-        SettingsError: the file is missing, too large, not UTF-8 or not the YAML of a mapping.
-    """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SettingsError(f"{path}: larger than {MAX_BYTES} bytes; a study file holds settings, not data.")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        found = sorted(str(other) for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise SettingsError(
-            f"{path}: cannot be read as a study file ({getattr(error, 'strerror', None) or error})."
-            + (f" Study files there: {', '.join(found)}." if found else "")
-        ) from error
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.MappingNode):
-            raise SettingsError(f"{path}: a study file is a mapping of keys to values, such as `name: my-study`.")
-        loader.note_lines(node)
-        content = loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise SettingsError(f"{path}: line {line}: not valid YAML: {error.problem or error.context}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}.") from error
-    finally:
-        loader.dispose()
-    return content, loader.lines
-
-
-def _closest(word: str, allowed: Sequence[str]) -> str:
-    """A suggestion for a misspelt word, or nothing."""
-    near = difflib.get_close_matches(word, allowed, n=2, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Keys that are allowed in the section at `location`."""
-    current: type[BaseModel] = model
-    for step in location:
-        fields = {field.alias or name: field for name, field in current.model_fields.items()}
-        if step not in fields:
-            continue
-        candidates = [fields[str(step)].annotation, *getattr(fields[str(step)].annotation, "__args__", ())]
-        sections = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
-        if sections:
-            current = sections[0]
-    return [field.alias or name for name, field in current.model_fields.items()]
-
-
-def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """One sentence: what was found, what is allowed, how to mend it."""
-    location, kind = error["loc"], error["type"]
-    if kind == "extra_forbidden":
-        allowed = _keys_at(model, location[:-1])
-        return f"unknown key.{_closest(str(location[-1]), allowed)} Allowed: {', '.join(allowed)}."
-    if kind == "missing":
-        return "this key is missing and has no default."
-    found = f"found {error['input']!r}; "[:200]
-    if kind == "literal_error":
-        allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return f"{found}allowed: {', '.join(allowed)}.{_closest(str(error['input']), allowed)}"
-    if kind == "value_error":
-        text = str(error["ctx"]["error"])
-        return text if text.endswith((".", "?")) else text + "."
-    text = error["msg"].removeprefix("Input ").removeprefix("should ")
-    return f"{found}it should {text}."
-
-
-def _settings_mistakes(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
-    details = error.errors(include_url=False)
-    locations = [item["loc"] for item in details]
-
-    def shadowed(item: ErrorDetails) -> bool:
-        """A tuple that is too short only because its items were refused is no mistake of its own."""
-        return item["type"] == "too_short" and any(
-            other[: len(item["loc"])] == item["loc"] and other != item["loc"] for other in locations
-        )
-
-    return [Mistake(item["loc"], _explain(item, model)) for item in details if not shadowed(item)]
-
-
 def _section(model: type[Model], raw: Any) -> Model | None:
     """A section on its own, or None when it is wrong (its mistakes are reported with the whole)."""
     try:
         return model.model_validate(raw)
     except ValidationError:
         return None
-
-
-def _line(location: Location, lines: dict[Location, int]) -> int:
-    """Line of a key, or of the nearest enclosing key that stands in the file."""
-    while location not in lines and location:
-        location = location[:-1]
-    return lines.get(location, 1)
-
-
-def _dotted(location: Location) -> str:
-    text = ""
-    for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
-    return text or "study"
-
-
-def study_path(name: str, folder: Path) -> Path:
-    """The file of a study: `name` itself when it is a YAML file, otherwise `folder/name.yaml`."""
-    direct = Path(name)
-    return direct if direct.suffix in {".yaml", ".yml"} else folder / f"{name}.yaml"
-
-
-def _refuse(path: Path, mistakes: Sequence[Mistake], lines: dict[Location, int]) -> SettingsError:
-    """The error that lists all mistakes of a study file, in the order of its lines."""
-    ordered = sorted(mistakes, key=lambda mistake: (_line(mistake.location, lines), _dotted(mistake.location)))
-    count = f"{len(ordered)} mistake" + ("s" if len(ordered) != 1 else "")
-    body = [f"  line {_line(item.location, lines)}: {_dotted(item.location)}: {item.text}" for item in ordered]
-    return SettingsError("\n".join([f"{path}: {count}", *body, "  config/README.md explains every key."]))
 
 
 def load_study(path: Path, train_folder: Path) -> LoadedStudy | LoadedPublished:
@@ -242,7 +80,7 @@ def _published(path: Path, raw: dict[str, Any], lines: dict[Location, int]) -> L
     try:
         settings = PublishedStudy.model_validate(raw)
     except ValidationError as error:
-        mistakes += _settings_mistakes(error, PublishedStudy)
+        mistakes += settings_mistakes(error, PublishedStudy)
     section = _section(Published, raw["published"])
     files: dict[str, dict[str, Path]] | None = None
     if section is not None and section.folder is not None:
@@ -253,7 +91,7 @@ def _published(path: Path, raw: dict[str, Any], lines: dict[Location, int]) -> L
             except PesforgeError as error:
                 mistakes.append(Mistake(("published", "folder"), str(error)))
     if settings is None or mistakes:
-        raise _refuse(path, mistakes, lines)
+        raise refusal(path, mistakes, lines)
     return LoadedPublished(settings=settings, path=path, files=files)
 
 
@@ -278,7 +116,7 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
     try:
         settings = Study.model_validate(raw)
     except ValidationError as error:
-        mistakes += _settings_mistakes(error, Study)
+        mistakes += settings_mistakes(error, Study)
 
     parent = None
     structure = _section(Structure, raw.get("structure"))
@@ -313,7 +151,7 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         except PesforgeError as error:
             mistakes.append(Mistake(("train",), str(error)))
     if settings is None or parent is None or mistakes:
-        raise _refuse(path, mistakes, lines)
+        raise refusal(path, mistakes, lines)
     settings = settings.model_copy(update={"dft": dft})
     return LoadedStudy(
         settings=settings,

@@ -2,13 +2,17 @@ import pytest
 
 from pesforge.cost import (
     CONVERGENCE,
+    MOVING_RULE,
     NO_LONGER_USED,
+    PURPOSES,
     UNCLAIMED,
     convergence_cost,
     cost,
     spending,
     stored_seconds,
 )
+from pesforge.dft.labelling import Journal, read_journals
+from pesforge.dft.store import LabelStore
 from pesforge.io import write_json
 
 
@@ -108,3 +112,63 @@ def test_the_total_is_that_of_the_evidence_on_cost(study):
     found = spending(stored_seconds(study / "store", "now"), labels=[("a", "f", "aa1")], failed=[], batches=[], jobs={})
     assert found["dft_seconds"] == cost(study / "benchmarks", study / "store", "now")["dft_seconds"] == 80.0
     assert [row["dft_seconds"] for row in (*found["families"], *found["shared"])] == [50.0, 30.0]
+
+
+@pytest.fixture
+def driven(study):
+    """Beside `study`: two jobs of 70 s that moved atoms, 45 s of them in two steps; one attempt failed, one was killed.
+
+    The key of the second step stands in the store of the labels too: the same calculation, made twice.
+    """
+    store = LabelStore(study / "drive" / "store", "now")
+    for key, seconds in (("dd4", 33.0), ("aa1", 12.0)):
+        write_json(store.path(key), {"label": {"seconds": seconds}, "code": "now"})
+    for family, told in (
+        ("md", (("started", "dd4"), ("failed", "dd4", 9.0), ("started", "dd4"), ("finished", "dd4", 33.0))),
+        ("relaxed", (("started", "aa1"), ("started", "aa1"), ("finished", "aa1", 12.0), ("recalled", "dd4"))),
+    ):
+        journal = Journal(store.journals / f"{MOVING_RULE}.{family}.jsonl")
+        for event in told:
+            journal.append(dict(zip(("event", "key", "seconds"), event, strict=False)))
+        table = study / "benchmarks" / "drive" / f"{MOVING_RULE}.{family}.tsv"
+        table.parent.mkdir(exist_ok=True)
+        table.write_text("s\th:m:s\tmax_rss\n35.0\t0:00:35\t90\n")
+    return study, store
+
+
+def test_steps_of_a_reference_code_that_moves_atoms_are_calculations_not_overhead(driven):
+    study, store = driven
+    found = cost(study / "benchmarks", study / "store", "now", store.root)
+    assert (found["dft_calculations"], found["dft_seconds"]) == (4, 80.0 + 45.0)
+    assert found["total_seconds"] == 120.0 + 70.0
+    assert found["dft_share"] == pytest.approx(125 / 190)
+
+
+def test_where_a_potential_moves_atoms_its_jobs_are_overhead_and_no_step_counts(driven):
+    study, _ = driven
+    (study / "benchmarks" / "label" / "label_batch.0000.tsv").write_text("s\th:m:s\tmax_rss\n2.0\t0:00:02\t90\n")
+    found = cost(study / "benchmarks", study / "store", "now")
+    assert (found["dft_calculations"], found["dft_seconds"]) == (2, 80.0)
+    assert found["total_seconds"] == 100.0 + 70.0, "labels that were recalled swallow no time of the driver"
+
+
+def test_the_ledger_names_what_moving_the_atoms_cost(driven):
+    study, store = driven
+    labels = {"labels": [("a", "f", "aa1")], "failed": [], "batches": [], "jobs": {}}
+    seconds = stored_seconds(study / "store", "now")
+    without = spending(seconds, **labels)
+    found = spending(
+        seconds,
+        **labels,
+        moving=stored_seconds(store.root, store.code),
+        moves=[*read_journals(store.journals)],
+    )
+    (row,) = [row for row in found["shared"] if row["purpose"] == PURPOSES[MOVING_RULE]]
+    assert (row["dft_calculations"], row["dft_seconds"]) == (2, 45.0)
+    assert (row["failed_attempts"], row["lost_seconds"], row["untimed_attempts"]) == (1, 9.0, 1)
+    assert [other for other in found["shared"] if other is not row] == without["shared"]
+    assert found["families"] == without["families"], "the label with the same key is paid by its family"
+    assert found["lost_seconds"] == without["lost_seconds"] + 9.0
+    whole = cost(study / "benchmarks", study / "store", "now", store.root)
+    assert (found["dft_calculations"], found["dft_seconds"]) == (whole["dft_calculations"], whole["dft_seconds"])
+    assert sum(item["dft_seconds"] for item in (*found["families"], *found["shared"])) == found["dft_seconds"]

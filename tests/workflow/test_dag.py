@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pesforge.study import read_yaml
+from pesforge.study_file import read_yaml
 
 pytestmark = pytest.mark.slow
 DFT = {

@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 from pesforge.errors import PesforgeError
 from pesforge.io import canonical_json
 from pesforge.provenance import fingerprint
-from pesforge.study import LoadedPublished, load_study, study_path
+from pesforge.study import LoadedPublished, load_study
+from pesforge.study_file import study_path
 
 for variable in (
     "OMP_NUM_THREADS",

@@ -52,6 +52,7 @@ rule weigh_families:
         low_journals=f"{OUT}/fidelity/journal",
         store=STORE,
         store_code=DFT_CODE,
+        moving_store=MOVING_STORE,
         code=fingerprint(
             "cost",
             "potentials/linear",

@@ -62,6 +62,9 @@ GUARD = {
     for key in ("max_force_ev_per_ang", "min_distance_factor")
 }
 STORE = f"{OUT}/store"
+DRIVE_STORE = f"{OUT}/drive/store"
+# Steps of the reference code; None where a potential moves the atoms.
+MOVING_STORE = DRIVE_STORE if COUNTS and STUDY.sample.driver.kind == "dft" else None
 SHAPES = other_shapes(STUDY.sample)
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
 ENGINE = ENGINE_MODULES[STUDY.dft.engine]

@@ -57,7 +57,7 @@ rule sample_driven:
         converge=plain(STUDY.converge),
         curate=GUARD,
         seed=STUDY.seed,
-        store=f"{OUT}/drive/store",
+        store=DRIVE_STORE,
         store_code=DFT_CODE,
         code=fingerprint("sampling", "fitting/draft", "export/calculator"),
     script:

@@ -23,6 +23,7 @@ rule gather_provenance:
         benchmarks=f"{OUT}/benchmarks",
         store=STORE,
         store_code=DFT_CODE,
+        moving_store=MOVING_STORE,
         code=fingerprint("provenance", "cost"),
         package=fingerprint(""),
         formula=from_plain(PARENT).get_chemical_formula(),

@@ -14,7 +14,8 @@ PARTS = ("dft", "sampling", "curation", "representations", "potentials", "traini
 def work(job):
     study = job.params.study
     parent = read_json(job.input.evidence[0])
-    spent = cost(Path(job.params.benchmarks), Path(job.params.store), job.params.store_code)
+    moving = job.params.moving_store and Path(job.params.moving_store)
+    spent = cost(Path(job.params.benchmarks), Path(job.params.store), job.params.store_code, moving)
     write_json(
         job.output.provenance,
         {

@@ -1,42 +1,17 @@
 """Adapter of the rule `label_low_batch`."""
 
 import os
-from pathlib import Path
 
-from _adapter import run, settings_of
+from _adapter import run
+from _labels import label
 
-from pesforge.dft.engines import get_engine
-from pesforge.dft.labelling import label_batch, read_journals
-from pesforge.dft.store import LabelStore
 from pesforge.fidelity.levels import of_families
-from pesforge.io import read_frames, write_frames, write_json
-from pesforge.progress import Progress
-from pesforge.settings import Dft
+from pesforge.io import read_frames
 
 
 def work(job):
-    dft, params = Dft.model_validate(job.params.dft), job.params
-    start = int(job.wildcards.batch) * params.batch_size
-    frames = of_families(read_frames(job.input.pool), params.families)[start : start + params.batch_size]
-    journals = Path(params.journals)
-
-    def finished():
-        return len({event["id"] for event in read_journals(journals) if event["event"] in ("finished", "recalled")})
-
-    progress = Progress("label low", int(os.environ["PESFORGE_LOW_LABELS"]))
-    progress.begin_at(finished())
-    labelled, failures = label_batch(
-        frames,
-        settings=settings_of(job),
-        engine=get_engine(dft),
-        store=LabelStore(Path(params.store), params.store_code),
-        journal_path=journals / f"{job.wildcards.batch}.jsonl",
-        max_attempts=dft.max_attempts,
-        timeout_s=dft.timeout_s,
-        on_progress=lambda done, total, event: progress.update(finished(), f"({event['id']} {event['event']})"),
-    )
-    write_frames(job.output.labels, labelled)
-    write_json(job.output.failures, failures)
+    pool = of_families(read_frames(job.input.pool), job.params.families)
+    label(job, pool, int(job.wildcards.batch), "label low", int(os.environ["PESFORGE_LOW_LABELS"]))
 
 
 run(snakemake, work)

@@ -6,6 +6,7 @@ from _adapter import run
 
 from pesforge.dft.calculator import EngineCalculator, coarse_settings
 from pesforge.dft.engines import get_engine
+from pesforge.dft.labelling import Journal
 from pesforge.dft.store import LabelStore
 from pesforge.driven_settings import Driver
 from pesforge.fitting.draft import draft_driver
@@ -29,7 +30,8 @@ def drive_of(job):
         dft = Dft.model_validate(params.dft)
         engine, settings = get_engine(dft), coarse_settings(dft, driver, Converge.model_validate(params.converge))
         store, patience = LabelStore(Path(params.store), params.store_code), (dft.max_attempts, dft.timeout_s)
-        return Drive(lambda: EngineCalculator(engine, settings, store, *patience), Guard(*believed), *others)
+        tell = Journal(store.journals / f"{Path(job.log[0]).stem}.jsonl").append
+        return Drive(lambda: EngineCalculator(engine, settings, store, *patience, tell), Guard(*believed), *others)
     model, evidence = job.input.draft
     calculator, leverage = draft_driver(Path(model).parent)
     most = driver.leverage_factor * read_json(evidence)["max_training_leverage"]

@@ -27,6 +27,7 @@ def work(job):
     store = LabelStore(Path(job.params.store), job.params.store_code)
     rules = sorted({path.name.split(".")[0] for path in store.journals.glob("*.jsonl")})
     jobs = {rule: [*read_journals(store.journals, f"{rule}.*jsonl")] for rule in rules}
+    moving = job.params.moving_store and LabelStore(Path(job.params.moving_store), store.code)
     low = [*read_journals(Path(job.params.low_journals))]
     frames = read_frames(job.input.labels)
     spent = spending(
@@ -35,6 +36,8 @@ def work(job):
         failed=[(row["id"], row["family"]) for row in read_json(job.input.label_evidence)["failed"]],
         batches=read_journals(Path(job.params.journals)),
         jobs=jobs | ({"label_low_batch": low} if low else {}),
+        moving=moving and stored_seconds(moving.root, moving.code),
+        moves=[*read_journals(moving.journals)] if moving else (),
     )
     evidence = keep_ledger(spent, weigh_families(problem, Weights.of(settings), chosen["alpha"], mask))
     write_json(job.output.evidence, evidence)

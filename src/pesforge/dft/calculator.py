@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from pesforge.dft.engines import Engine
 from pesforge.dft.pseudopotentials import reference_settings
 from pesforge.dft.settings import ReferenceSettings
-from pesforge.dft.store import LabelStore, calculate_or_recall
+from pesforge.dft.store import LabelStore, OnEvent, calculate_or_recall
 from pesforge.driven_settings import Driver
 from pesforge.settings import Converge, Dft
 
@@ -25,16 +25,23 @@ class EngineCalculator(Calculator):
         store: store of the steps, apart from that of the labels.
         max_attempts: attempts per step, each with the engine's next remedy.
         timeout_s: longest time of one attempt in s.
+        on_event: called with what happens to every step (`pesforge.dft.store.calculate_or_recall`).
     """
 
     implemented_properties = ["energy", "free_energy", "forces"]  # noqa: RUF012
 
     def __init__(
-        self, engine: Engine, settings: ReferenceSettings, store: LabelStore, max_attempts: int, timeout_s: float
+        self,
+        engine: Engine,
+        settings: ReferenceSettings,
+        store: LabelStore,
+        max_attempts: int,
+        timeout_s: float,
+        on_event: OnEvent | None = None,
     ) -> None:
         super().__init__()
         self.engine, self.settings, self.store = engine, settings, store
-        self.max_attempts, self.timeout_s = max_attempts, timeout_s
+        self.max_attempts, self.timeout_s, self.on_event = max_attempts, timeout_s, on_event
 
     def calculate(
         self,
@@ -56,6 +63,7 @@ class EngineCalculator(Calculator):
             store=self.store,
             max_attempts=self.max_attempts,
             timeout_s=self.timeout_s,
+            on_event=self.on_event,
         )
         self.results = {"energy": label.energy, "free_energy": label.energy, "forces": label.forces}
 

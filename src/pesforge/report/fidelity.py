@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pesforge.report.text import MISSING, number
+from pesforge.report.text import number, plus_minus
 
 Row = Mapping[str, Any]
 METHOD_NAMES = {
@@ -15,13 +15,6 @@ METHOD_NAMES = {
     "autoregressive": "autoregressive (ρ fitted)",
 }
 KINDS = ("energy", "force", "stress")
-
-
-def plus_minus(value: float | None, error: float | None) -> str:
-    """A number and its standard error."""
-    if value is None:
-        return MISSING
-    return number(value, 3) if error is None else f"{number(value, 3)} ± {number(error, 2)}"
 
 
 def cost_message(evidence: Row) -> str:

@@ -21,11 +21,10 @@ MAX_WIDTH = 8.4
 
 
 def family_style(families: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each family, the same in every figure; no two of up to 36 families share both."""
-    names = sorted(set(families))
+    """Colour and marker of each family, the same in every figure; no two of up to 16 families share a marker."""
     return {
-        name: (svg.SERIES[index % len(svg.SERIES)], svg.MARKERS[(index + index // len(svg.SERIES)) % len(svg.MARKERS)])
-        for index, name in enumerate(names)
+        name: (svg.SERIES[index % len(svg.SERIES)], svg.MANY_MARKERS[index % len(svg.MANY_MARKERS)])
+        for index, name in enumerate(sorted(set(families)))
     }
 
 

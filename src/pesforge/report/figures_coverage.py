@@ -12,7 +12,7 @@ from pesforge.report.text import number
 Row = Mapping[str, Any]
 STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "filled": ("filled", {"facecolor": svg.BLUE}),
-    "by_gaps": ("filled by “gaps” alone", {"facecolor": svg.GREEN}),
+    "by_gaps": ("filled by “gaps” alone", {"facecolor": svg.GREEN, "hatch": "\\\\"}),
     "lost": ("filled before labelling alone", {"facecolor": svg.ORANGE, "hatch": "...."}),
     "empty": ("empty, candidates reach it", {"facecolor": "none", "hatch": "////", "edgecolor": svg.VERMILLION}),
     "unreached": ("no candidate reaches it", {"facecolor": svg.GRID}),

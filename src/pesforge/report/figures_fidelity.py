@@ -15,7 +15,7 @@ from pesforge.report.text import number
 
 Row = Mapping[str, Any]
 KINDS = ("energy", "force", "stress")
-SQUARED_UNITS = {"energy": "(meV/atom)²", "force": "(eV/Å)²", "stress": "GPa²"}
+SQUARED_UNITS = {"energy": "(meV/atom)²", "force": "(eV/Å)²", "stress": "(GPa)²"}
 PALE, DARK = "#deebf7", "#08519c"
 """Ends of the shades of a map: the paler, the smaller the error."""
 

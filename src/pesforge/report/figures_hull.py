@@ -79,7 +79,7 @@ def _name(panel: Axes, rows: Sequence[Row], second: str) -> None:
         else:
             groups.append((x, y, [row["name"]]))
     for x, y, names in groups:
-        below = y <= 0
+        below = y <= 0 and 0 < x < 1  # the hull falls from its ends
         panel.annotate(
             ", ".join(names), (x, y), xytext=(9, -13 if below else 4), textcoords="offset points", fontsize=8
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pesforge.report import svg
 from pesforge.report.figures import MAX_WIDTH, legend_below
@@ -15,6 +16,8 @@ Row = Mapping[str, Any]
 KINDS = ("energy", "force")
 NEAR_ONE = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Ticks of an axis of factors that spans less than a decade."""
+MINUTES = 600.0
+"""Seconds from which on the axis of the cost is in minutes."""
 
 
 def ledger(evidence: Row) -> str:
@@ -26,7 +29,7 @@ def ledger(evidence: Row) -> str:
         axes = figure.subplots(1, 3, sharey=True, width_ratios=(1.1, 1, 1))
         _bars(axes[0], rows)
         axes[0].set_yticks(range(len(rows)), names)
-        axes[0].invert_yaxis()
+        axes[0].set_ylim(len(rows) - 0.4, -0.6)
         for panel, kind in zip(axes[1:], KINDS, strict=True):
             _factors(panel, evidence, names, kind)
             panel.set_xlabel(f"{kind} error\nwithout the family\nover that with it")
@@ -42,14 +45,16 @@ def ledger(evidence: Row) -> str:
 def _bars(panel: Axes, rows: Sequence[Row]) -> None:
     """Horizontal bars of the seconds: families in colour, what all share in grey."""
     seconds = [row["dft_seconds"] or 0.0 for row in rows]
+    unit, size = ("min", 60.0) if max([*seconds, 0.0]) > MINUTES else ("s", 1.0)
+    lengths = [value / size for value in seconds]
     colors = [svg.BLUE if "family" in row else svg.MUTED for row in rows]
-    panel.barh(range(len(rows)), seconds, color=colors, height=0.62)
-    for index, value in enumerate(seconds):
+    panel.barh(range(len(rows)), lengths, color=colors, height=0.62)
+    for index, (length, value) in enumerate(zip(lengths, seconds, strict=True)):
         panel.annotate(
-            duration(value), (value, index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+            duration(value), (length, index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
         )
-    panel.set_xlim(0, 1.35 * max([*seconds, 1e-9]))
-    panel.set_xlabel("reference calculations (s)")
+    panel.set_xlim(0, 1.35 * max([*lengths, 1e-9]))
+    panel.set_xlabel(f"reference calculations ({unit})")
 
 
 def _factors(panel: Axes, evidence: Row, names: Sequence[str], kind: str) -> None:
@@ -94,7 +99,8 @@ def _factors(panel: Axes, evidence: Row, names: Sequence[str], kind: str) -> Non
         panel.set_xlim(low, high)
         svg.log_axis(panel, "x")
         if high / low < 10:
-            panel.set_xticks([tick for tick in NEAR_ONE if low <= tick <= high])
+            ticks = NEAR_ONE if high / low > 2 else MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+            panel.set_xticks([tick for tick in ticks if low <= tick <= high])
 
 
 def _bars_of_logarithm(values: Sequence[tuple[float, float]]) -> list[list[float]]:

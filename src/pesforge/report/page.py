@@ -16,10 +16,12 @@ from pesforge.report import (
     figures_hull,
     figures_ledger,
     figures_shapes,
+    ledger,
     repeats,
     text,
 )
-from pesforge.report.schema import OPTIONAL, SHAPE, require
+from pesforge.report.evidence import OPTIONAL, SHAPE
+from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
 DYNAMICS = dict.fromkeys(("moved_bonds", "diffusion_ang2_per_ps"))
@@ -95,7 +97,6 @@ def _tables(evidence: Row) -> dict[str, Any]:
     for name, count in driven["families"].items():
         sampled[name] = sampled.get(name, 0) + count
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
-    spent = evidence["ledger"]["families"]
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
     crystals = next((scan for scan in evidence["converge"]["scans"] if scan["shapes"]), None)
     return {
@@ -121,17 +122,6 @@ def _tables(evidence: Row) -> dict[str, Any]:
         else [],
         "elastic_rows": _side_by_side(elastic["dft"], elastic["potential"]) if elastic else [],
         "phonon_rows": _side_by_side(_named(phonon["dft"]), _named(phonon["potential"])) if phonon else [],
-        "ledger_bought": [
-            row | {"dft_seconds": {cost["family"]: cost["dft_seconds"] for cost in spent}.get(row["family"])}
-            for row in evidence["ledger"]["bought"]
-        ],
-        "ledger_trials": [
-            {
-                **row,
-                "on": "all the others" if row["on"] is None else "itself" if row["on"] == row["without"] else row["on"],
-            }
-            for row in evidence["ledger"]["trials"]
-        ],
         "mu_rows": _side_by_side(*hull["chemical_potentials_ev"].values()) if (hull := validate["hull"]) else [],
         "force_rows": [{**row, "range": figures.force_range(row)} for row in validate["by_force"]],
     }
@@ -186,7 +176,7 @@ def pages() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": text.number, "quantity": text.quantity}
-    words = (text.status, text.duration, text.measured, text.scan_message)
+    words = (text.status, text.duration, text.measured, text.plus_minus, text.scan_message)
     environment.globals |= {function.__name__: function for function in words}
     return environment
 
@@ -198,7 +188,7 @@ def render(evidence: Row) -> str:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
             `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; `drive` where
             a driver made structures, `fidelity` in a study of two levels; keys in
-            `pesforge.report.schema`.
+            `pesforge.report.evidence`.
 
     Raises:
         DataError: a key is missing.
@@ -225,7 +215,8 @@ def render(evidence: Row) -> str:
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),
             choice_message=text.choice_message(evidence["choose"]),
-            ledger_message=text.ledger_message(evidence["ledger"]),
+            **ledger.rows(evidence["ledger"]),
+            ledger_message=ledger.message(evidence["ledger"]),
             hull_message=figures_hull.hull_message,
             convergence_message=text.convergence_message(evidence["ledger"]["convergence"]),
             worst_family_message=text.worst_family_message(evidence["validate"]["by_family"]),

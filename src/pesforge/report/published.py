@@ -6,9 +6,10 @@ from typing import Any
 from markupsafe import Markup
 
 from pesforge.report import text
+from pesforge.report.evidence_published import PUBLISHED_SHAPE
 from pesforge.report.figures_published import energy_against_force
 from pesforge.report.page import pages
-from pesforge.report.schema import PUBLISHED_SHAPE, require
+from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
 SECTIONS = (
@@ -60,7 +61,7 @@ def render_published(evidence: Row) -> str:
     """The page as HTML that needs no network; equal evidence gives equal bytes.
 
     Args:
-        evidence: `published`, `cost` and `provenance`; keys in `pesforge.report.schema`.
+        evidence: `published`, `cost` and `provenance`; keys in `pesforge.report.evidence_published`.
 
     Raises:
         DataError: a key is missing.

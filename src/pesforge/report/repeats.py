@@ -13,7 +13,8 @@ Row = Mapping[str, Any]
 LATER_RUN = 1
 """A label that failed and then came at attempt 1 came in a later run."""
 OUTCOMES = ("attempt 2", "attempt 3 or more", "a later run", "failed for good")
-COLORS = (svg.BLUE, svg.SKY, svg.GREEN, svg.VERMILLION)
+STYLES = ((svg.BLUE, ""), (svg.SKY, "////"), (svg.GREEN, "...."), (svg.VERMILLION, "xxxx"))
+"""Colour and hatch of each outcome."""
 
 
 def outcomes(kind: Row) -> tuple[int, int, int, int]:
@@ -29,10 +30,20 @@ def figure(repeats: Row) -> str:
     with svg.drawing("repeats"):
         drawing, (panel,) = panels(1, 1.3 + 0.3 * len(kinds))
         left = [0] * len(kinds)
-        for index, (name, color) in enumerate(zip(OUTCOMES, COLORS, strict=True)):
+        for index, (name, (color, hatch)) in enumerate(zip(OUTCOMES, STYLES, strict=True)):
             counts = [outcomes(kind)[index] for kind in kinds]
             label = name if index == len(OUTCOMES) - 1 else f"cured by {name}"
-            panel.barh(range(len(kinds)), counts, left=left, color=color, height=0.6, label=label)
+            panel.barh(
+                range(len(kinds)),
+                counts,
+                left=left,
+                facecolor=color,
+                hatch=hatch,
+                edgecolor=svg.INK,
+                linewidth=0.6,
+                height=0.6,
+                label=label,
+            )
             left = [start + count for start, count in zip(left, counts, strict=True)]
         for index, total in enumerate(left):
             panel.annotate(

@@ -20,6 +20,8 @@ BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", 
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 """Colours of Okabe and Ito (2008), distinguishable with every kind of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
+MANY_MARKERS = (*MARKERS, "X", "*", "x", "+", "1", "p", "<", ">", "d", "2")
+"""Enough for all families, so that no two differ by their colour alone."""
 VARIABLES = {
     INK: "ink",
     MUTED: "muted",

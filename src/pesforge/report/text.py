@@ -1,5 +1,6 @@
 """Words and numbers of the report: formats, names of quantities, and the message of each figure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,14 +44,8 @@ GROUPS = {
     "phonon": "Phonons",
     "hull": "Formation energies and stable phases",
 }
-OUTCOMES = {
-    "bought": "of use to the others: {}",
-    "bought and cost": "of use to some and a burden to others: {}",
-    "cost": "a burden only: {}",
-    "nothing": "no measurable difference: {}",
-    "unknown": "cannot be told: {}",
-}
-"""What a family is to the others, by the outcome of the ledger."""
+SMALLEST = 1e-4
+"""Smaller numbers have a power of ten."""
 HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull")
 
 
@@ -63,7 +58,9 @@ def number(value: Any, digits: int = 4) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        if value == 0 or 1e-4 <= abs(value) < 1e6:
+        if value == 0:
+            return "0"
+        if SMALLEST <= abs(value) < 1e6:
             short = f"{value:.{digits}g}"
             return f"{value:.0f}" if "e" in short else short
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
@@ -74,6 +71,21 @@ def number(value: Any, digits: int = 4) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{NAMES.get(key, key)} = {number(item, digits)}" for key, item in value.items())
     return str(value)
+
+
+def plus_minus(value: float | None, error: float | None) -> str:
+    """A number and its standard error, both to the second digit of the error; without an error to three digits.
+
+    Where that would be a row of zeros, both tiny or the error far below the number, each has digits of its own.
+    """
+    if value is None:
+        return MISSING
+    if not error:
+        return number(value, 3)
+    if max(abs(value), error) < SMALLEST or error < SMALLEST * abs(value):
+        return f"{number(value, 3)} ± {number(error, 2)}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
 def measured(value: float | None, unit: str, digits: int = 4) -> str:
@@ -148,18 +160,6 @@ def worst_family_message(rows: Sequence[Row]) -> str:
 def dropped_message(curate: Row) -> str:
     """How many labels were kept and dropped."""
     return f"{number(curate['kept'])} labels kept, {len(curate['dropped'])} dropped"
-
-
-def ledger_message(ledger: Row) -> str:
-    """Which families help the others, which not, and which the others fit better without."""
-    if ledger["remark"]:
-        return str(ledger["remark"])
-    families = {
-        outcome: [row["family"] for row in ledger["bought"] if row["outcome"] == outcome] for outcome in OUTCOMES
-    }
-    parts = [words.format(", ".join(families[outcome])) for outcome, words in OUTCOMES.items() if families[outcome]]
-    message = "; ".join(parts) or "no family was left out"
-    return message[0].upper() + message[1:]
 
 
 def distances_message(rows: Sequence[Row]) -> str:

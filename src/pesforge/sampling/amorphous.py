@@ -1,6 +1,7 @@
 """Quenched melts."""
 
 from collections import deque
+from typing import Any
 
 from ase import Atoms
 
@@ -8,9 +9,9 @@ from pesforge.driven_settings import Amorphous
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import halvings
 from pesforge.sampling.drive import Drive, DrivenFrames
-from pesforge.sampling.frames import FloatArray, make_cell_frame
-from pesforge.sampling.md import strained
-from pesforge.sampling.melt import MELTED, melted, why_not
+from pesforge.sampling.frames import FloatArray
+from pesforge.sampling.head import Head, strained
+from pesforge.sampling.melt import is_melt, melted, why_not
 from pesforge.sampling.relaxation import relax, unfinished
 from pesforge.sampling.trajectory import STRIDE, Trajectory
 
@@ -32,44 +33,39 @@ def sample(parent: Atoms, settings: Amorphous, drive: Drive, seed: int) -> Drive
         drive: driver and guard.
         seed: seed of the study.
     """
-    frames, runs = [], []
+    made = DrivenFrames([], [])
     start = strained(parent, settings.supercell, settings.strain)
     for number in range(settings.quenches):
-        group, own = f"{NAME}-{number:02d}", derive_seed(seed, NAME, number)
-        run, moved = melted(start, drive, settings, own)
-        note, end_fmax = why_not(run, moved, settings), None
-        made: list[Atoms] = []
+        head = Head(NAME, parent, start, f"{NAME}-{number:02d}", derive_seed(seed, NAME, number))
+        run, moved = melted(start, drive, settings, head.seed)
+        frames: list[Atoms] = []
+        found: dict[str, Any] = {"note": why_not(run, moved, settings), "end_fmax_ev_per_ang": None}
         run.forget()
-
-        def frame(positions: FloatArray, name: str, temperature: float, group: str = group, own: int = own) -> Atoms:
-            cell = start.copy()
-            cell.positions = positions
-            return make_cell_frame(
-                cell,
-                origin=parent,
-                name=f"{group}-{name}",
-                family=NAME,
-                group=group,
-                seed=own,
-                temperature_k=temperature,
-            )
-
-        if moved >= MELTED and run.stopped is None:
+        if is_melt(run, moved):
             passed = cool(run, settings)
-            made = [frame(positions, f"{index:03d}", passed[index][0]) for index, (_, positions) in passed.items()]
+            frames = [head.frame(f"{index:03d}", positions, at) for index, (at, positions) in passed.items()]
             if run.stopped is None:
                 end = start.copy()
                 end.positions = run.states[-1]
-                found = relax(end, drive, settings.fmax_ev_per_ang, settings.max_steps)
-                run.stopped, end_fmax = found.stopped, found.fmax_ev_per_ang
-                note = unfinished(found, settings.fmax_ev_per_ang)
-                if found.stopped is None:
-                    made.append(frame(found.atoms.positions, "end", 0.0))
-        frames += made
-        row = run.evidence(settings.final_temperature_k, settings.snapshots + 1, len(made))
-        melt = {"moved_bonds": moved, "rate_k_per_ps": settings.rate_k_per_ps, "end_fmax_ev_per_ang": end_fmax}
-        runs.append({"family": NAME, "group": group, **row, "note": note, **melt})
-    return DrivenFrames(frames, runs)
+                rest = relax(end, drive, settings.fmax_ev_per_ang, settings.max_steps)
+                run.stopped = rest.stopped
+                found = {
+                    "note": unfinished(rest, settings.fmax_ev_per_ang),
+                    "end_fmax_ev_per_ang": rest.fmax_ev_per_ang,
+                }
+                if rest.stopped is None:
+                    frames.append(head.frame("end", rest.atoms.positions, 0.0))
+        head.add(
+            made,
+            frames,
+            run,
+            temperature_k=settings.final_temperature_k,
+            requested=settings.snapshots + 1,
+            moved_bonds=moved,
+            rate_k_per_ps=settings.rate_k_per_ps,
+            **found,
+        )
+    return made
 
 
 def cool(run: Trajectory, settings: Amorphous) -> dict[int, tuple[float, FloatArray]]:

@@ -8,9 +8,8 @@ from pesforge.driven_settings import Liquid
 from pesforge.provenance import derive_seed
 from pesforge.sampling.drive import Drive, DrivenFrames
 from pesforge.sampling.frames import FloatArray
-from pesforge.sampling.md import snapshots, strained
-from pesforge.sampling.melt import MELTED, diffusion_ang2_per_ps, melted, why_not
-from pesforge.sampling.trajectory import STRIDE, independent_states
+from pesforge.sampling.head import Head, settled_states, strained
+from pesforge.sampling.melt import diffusion_ang2_per_ps, is_melt, melted, why_not
 
 NAME = "liquid"
 
@@ -27,24 +26,20 @@ def sample(parent: Atoms, settings: Liquid, drive: Drive, seed: int) -> DrivenFr
         drive: driver and guard.
         seed: seed of the study.
     """
-    frames, runs = [], []
+    made = DrivenFrames([], [])
     start = strained(parent, settings.supercell, settings.strain)
     for temperature in settings.temperatures_k:
-        group = f"{NAME}-{temperature:g}K"
-        own = derive_seed(seed, NAME, f"{temperature:g}")
-        run, moved = melted(start, drive, settings, own)
+        head = Head(NAME, parent, start, f"{NAME}-{temperature:g}K", derive_seed(seed, NAME, f"{temperature:g}"))
+        run, moved = melted(start, drive, settings, head.seed)
         states: list[FloatArray] = []
         found: dict[str, Any] = {"note": why_not(run, moved, settings)}
-        diffusion: float | None = None
-        if moved >= MELTED and run.stopped is None:
+        found |= {"moved_bonds": moved, "diffusion_ang2_per_ps": None}
+        if is_melt(run, moved):
             run.set_temperature(temperature)
-            run.run(max(1, settings.steps(settings.equilibration_ps) // STRIDE))
-            states, found = independent_states(run, settings.count, settings.steps(settings.max_ps))
-            diffusion = diffusion_ang2_per_ps(run)
+            states, measured = settled_states(run, settings)
+            found |= {"note": None, **measured, "diffusion_ang2_per_ps": diffusion_ang2_per_ps(run)}
         else:
             run.forget()
-        frames += snapshots(start, states, parent, family=NAME, group=group, seed=own, temperature_k=temperature)
-        row = run.evidence(temperature, settings.count, len(states))
-        melt = {"moved_bonds": moved, "diffusion_ang2_per_ps": diffusion}
-        runs.append({"family": NAME, "group": group, **row, **found, **melt})
-    return DrivenFrames(frames, runs)
+        frames = head.snapshots(states, temperature)
+        head.add(made, frames, run, temperature_k=temperature, requested=settings.count, **found)
+    return made

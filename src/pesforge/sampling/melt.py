@@ -35,6 +35,11 @@ def melted(start: Atoms, drive: Drive, settings: Melt, seed: int) -> tuple[Traje
     return run, moved
 
 
+def is_melt(run: Trajectory, moved: float) -> bool:
+    """Whether a run has melted the crystal and goes on; `moved` is how far its atoms have come, in bonds."""
+    return moved >= MELTED and run.stopped is None
+
+
 def why_not(run: Trajectory, moved: float, settings: Melt) -> str | None:
     """What is wrong with a melt; None where it is one or the guard has spoken."""
     if run.stopped is not None or moved >= MELTED:

@@ -1,5 +1,7 @@
 """A reference code that moves atoms: its settings, its mesh, and steps that are not computed twice."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -74,3 +76,16 @@ def test_a_run_of_a_strained_cell_keeps_the_mesh_of_the_cell_without_strain(tmp_
     assert set(engine.meshes) == {wanted}
     with pytest.raises(LabelError):
         EngineCalculator(Counting(0), coarse(), LabelStore(tmp_path, "other"), 1, 60.0).get_potential_energy(parent)
+
+
+def test_every_step_is_told_to_whoever_keeps_a_journal(tmp_path):
+    parent, store, told = bulk("Cu", a=3.6), LabelStore(tmp_path, "code"), []
+    engine = Counting(fails_after=1)
+    for number in range(3):
+        atoms = parent.copy()
+        atoms.calc = EngineCalculator(engine, coarse(), store, 1, 60.0, told.append)
+        atoms.positions += 0.01 * (number == 2)
+        with pytest.raises(LabelError) if number == 2 else nullcontext():
+            atoms.get_forces()
+    assert [event["event"] for event in told] == ["started", "finished", "recalled", "started", "failed"]
+    assert {event["key"] for event in told[:3]} == {path.stem for path in tmp_path.glob("*/*.json")}

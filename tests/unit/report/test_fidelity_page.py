@@ -12,7 +12,7 @@ from pesforge.errors import DataError
 from pesforge.fidelity.compare import compare
 from pesforge.fidelity_settings import Fidelity
 from pesforge.report import render
-from pesforge.report.fidelity import cost_message, curves_message, map_message, plus_minus, ratio_rows
+from pesforge.report.fidelity import cost_message, curves_message, map_message, ratio_rows
 from pesforge.settings import Crossvalidate
 
 SETTINGS = Fidelity(budgets=(4, 8), seeds=2, lambdas=(0.0, 1.0), trusts=(0.0, 1.0), low_trusts=(0.0,))
@@ -68,7 +68,7 @@ def test_the_message_follows_the_ratios(evidence):
     loss = row | {"kind": "stress", "ratio": 1.4, "outcome": "loss"}
     said = cost_message(evidence | {"verdict": [row, none, loss]})
     assert "clearly better than one in 1 of 3 comparisons and worse in 1" in said
-    assert "force at the cost of 8 high labels, 0.7 ± 0.05 times the error" in said
+    assert "force at the cost of 8 high labels, 0.700 ± 0.050 times the error" in said
     assert said.endswith("the low level alone has the lower error in 2 of 2")
     said = cost_message(evidence | {"verdict": [none, loss]})
     assert "in none of 2 comparisons and worse in 1" in said
@@ -83,12 +83,6 @@ def test_the_messages_of_the_blend_follow_the_map_and_the_curves(evidence):
     for number, row in enumerate(evidence["curve"]):
         row |= {"energy_mse": 4.0 - number, "energy_bias_squared": 1.5, "force_mse": None, "stress_mse": None}
     assert curves_message(evidence) == "By the formulas the error is lowest at: energy λ = 1 (50 % of it bias)"
-
-
-def test_numbers_carry_their_standard_errors():
-    assert plus_minus(0.7234, 0.0512) == "0.723 ± 0.051"
-    assert plus_minus(0.7234, None) == "0.723"
-    assert plus_minus(None, None) == "–"
 
 
 def test_a_page_without_pairs_leaves_out_the_blend(make_evidence, evidence):

@@ -1,0 +1,42 @@
+"""What the adapters share that label a batch: the batch of a job, with its journal, its store and its progress."""
+
+from pathlib import Path
+
+from _adapter import settings_of
+
+from pesforge.dft.engines import get_engine
+from pesforge.dft.labelling import label_batch, read_journals
+from pesforge.dft.store import LabelStore
+from pesforge.io import write_frames, write_json
+from pesforge.progress import Progress
+from pesforge.settings import Dft
+
+
+def label(job, pool, number, stage, total):
+    """Label batch `number` of the structures of `pool`, and write its labels and failures.
+
+    Progress counts the structures of all batches that have a label, by the journals: `stage` is its first word, `total`
+    how many there will be.
+    """
+    params, dft, journals = job.params, Dft.model_validate(job.params.dft), Path(job.params.journals)
+    start = number * params.batch_size
+    progress = Progress(stage, total)
+    progress.begin_at(_finished(journals))
+    labelled, failures = label_batch(
+        pool[start : start + params.batch_size],
+        settings=settings_of(job),
+        engine=get_engine(dft),
+        store=LabelStore(Path(params.store), params.store_code),
+        journal_path=journals / f"{job.wildcards.batch}.jsonl",
+        max_attempts=dft.max_attempts,
+        timeout_s=dft.timeout_s,
+        on_progress=lambda _done, _total, event: progress.update(
+            _finished(journals), f"({event['id']} {event['event']})"
+        ),
+    )
+    write_frames(job.output.labels, labelled)
+    write_json(job.output.failures, failures)
+
+
+def _finished(journals):
+    return len({event["id"] for event in read_journals(journals) if event["event"] in ("finished", "recalled")})
