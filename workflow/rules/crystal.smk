@@ -85,6 +85,7 @@ EVIDENCE = [
         "coverage",
         "describe",
         "crossvalidate",
+        "uncertainty",
         "train",
         "choose",
         "validate",

@@ -4,8 +4,7 @@ import numpy as np
 import scipy.optimize
 
 from pesforge.errors import DataError
-from pesforge.potentials.evidence import evidence_of
-from pesforge.potentials.normal import Factor
+from pesforge.potentials.normal import KINDS, Factor
 from pesforge.representations.arrays import FloatArray
 from pesforge.uncertainty.law import MOST_DOF, Law, log_density
 from pesforge.uncertainty.variance import Labels
@@ -26,13 +25,22 @@ STARTS = ((-0.7, -0.7), (-4.0, 0.0), (0.0, -4.0))
 
 
 def raw_laws(factor: Factor) -> dict[str, Law]:
-    """Per kind the law that the evidence gives without any calibration: Gaussian, misfit being taken for noise.
+    """Per kind the law of the posterior without any calibration: Gaussian, and misfit is taken for noise.
+
+    The noise of a label of weight 1 is the one that maximises the evidence at the α of the fit: σ² = E_D / (N − γ),
+    with the weighted squares E_D = Σ w e² of N residuals and γ = P − α tr H⁻¹ directions that the labels decide.
 
     Args:
-        factor: factorised normal equations; the noise is that of its weights at the α of the evidence.
+        factor: factorised normal equations.
+
+    Source: D. J. C. MacKay, Neural Computation 4, 415 (1992).
     """
-    noise = evidence_of(factor).noise
-    weights = {kind: factor.weights.of_kind(kind) for kind in ("energy", "force", "stress")}
+    vector = factor.vector
+    inverse = factor.half(np.eye(len(vector)))
+    decided = len(vector) - factor.alpha * float(np.sum(inverse**2))
+    misfit = factor.weighted_squares - float(vector @ factor.right) - factor.alpha * float(vector @ vector)
+    noise = float(np.sqrt(max(misfit, 0.0) / max(factor.n_rows - decided, 1.0)))
+    weights = {kind: factor.weights.of_kind(kind) for kind in KINDS}
     return {kind: Law(noise / np.sqrt(weight) if weight else 0.0, noise) for kind, weight in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""The law of an error: its width from two variances, Student's t or Gaussian, and quantiles bent to what was observed."""
+"""The law of an error: its width from two variances, Student's t or Gaussian, and quantiles bent to those observed."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Figures of merit of predicted variances: how often intervals hold, how wide they are, and how well they rank errors."""
+"""Figures of merit of predicted variances: how often intervals hold, their width, and how well they rank errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pesforge.uncertainty.variance import Labels
 
 STATED = (0.5, 0.68, 0.8, 0.9, 0.95, 0.99)
 """Levels of the table of coverage."""
-CURVE = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist()) + (0.99,)
+CURVE = (*(n / 20 for n in range(1, 20)), 0.99)
 """Levels of the calibration curve, over which the expected calibration error is a mean."""
 
 

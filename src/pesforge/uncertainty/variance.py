@@ -1,8 +1,8 @@
 """Errors of labels beside the two parts of their predicted variance, for linear potentials and for ensembles.
 
 Every label has σ² = σ_a² n + s² h. The aleatoric part has the shape n (1 everywhere unless a noise model says
-otherwise), the epistemic part the shape h: the leverage x H⁻¹ xᵀ of a linear fit, or the variance over the members of an
-ensemble. The factors σ_a² and s² are one pair per kind of label and come from `pesforge.uncertainty.calibration`.
+otherwise), the epistemic part the shape h: the leverage x H⁻¹ xᵀ of a linear fit, or the variance over the members of
+an ensemble. The factors σ_a² and s² are one pair per kind of label and come from `pesforge.uncertainty.calibration`.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -25,7 +25,7 @@ SYMMETRIC = 1e-10
 
 @dataclass(frozen=True)
 class Labels:
-    """R labels of one kind that a model has not seen, with its errors on them; those that vanish by symmetry are absent.
+    """R labels of one kind that a model has not seen, with its errors on them; what vanishes by symmetry is absent.
 
     Attributes:
         error: (R,) prediction minus label in eV/atom, eV/Å or eV/Å³.

@@ -121,9 +121,12 @@ def _half(part: Scored) -> tuple[Labels, Law]:
     return Labels(part.error, part.deviation**2, np.ones(len(part.error)), part.owner), Law(0.0, 0.5)
 
 
-def test_the_raw_law_has_the_noise_of_the_evidence(make_design: Callable[..., Design]) -> None:
-    design = make_design(structures=60, noise=0.05)
-    laws = raw_laws(LinearProblem(design, prior_power=2.0).factorise(Weights(400.0, 1.0, 2500.0), ALPHA))
+def test_the_raw_law_has_the_noise_that_maximises_the_evidence(make_design: Callable[..., Design]) -> None:
+    """Near the noise of the labels, and the fixed point of the evidence where α is the one that it takes."""
+    problem = LinearProblem(make_design(structures=60, noise=0.05), prior_power=2.0)
+    found = problem.evidence(WEIGHTS)
+    laws = raw_laws(problem.factorise(WEIGHTS, found.alpha))
+    assert laws["force"].noise == pytest.approx(found.noise, rel=1e-6)
     assert laws["force"].noise == pytest.approx(0.05, rel=0.1)
     assert laws["energy"].noise == pytest.approx(laws["force"].noise / 20)
     assert laws["stress"].scale == laws["force"].scale == laws["force"].noise
