@@ -19,7 +19,8 @@ PER_STRUCTURE = 10
 """Errors of one structure are alike: more than so many of them do not count for `ENOUGH`."""
 LEAST = 1e-4
 """Noise and scale below this share of the error are not told apart from zero."""
-LEAST_DOF = 2.1
+LEAST_DOF = 2.5
+"""Below it the standard deviation says little about where errors lie; the quantiles are bent instead."""
 STARTS = ((-0.7, -0.7), (-4.0, 0.0), (0.0, -4.0))
 """Logarithms of noise and scale, in units of the error, from which the likelihood is climbed: both alike, one alone."""
 

@@ -1,12 +1,13 @@
 """Calibration judged on groups that it has not seen: fitted on some folds of groups, judged on the rest, over all."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pesforge.errors import DataError
 from pesforge.folds import check_split, group_folds
+from pesforge.representations.arrays import IntArray
 from pesforge.uncertainty.calibration import FEWEST, calibrate
 from pesforge.uncertainty.law import Law
 from pesforge.uncertainty.merit import Scored
@@ -42,6 +43,7 @@ def judge(
     seed: int,
     families: Sequence[Hashable] | None = None,
     folds: int = FOLDS,
+    shaped: Callable[[IntArray], Mapping[str, Labels]] | None = None,
     heavy_tails: bool = True,
     bend: bool = True,
 ) -> dict[str, Judged]:
@@ -54,6 +56,7 @@ def judge(
         seed: of the folds.
         families: (S,) of each structure, which are dealt evenly to the folds; None: one.
         folds: of groups; at most as many as there are groups.
+        shaped: gives the labels with shapes of the noise that some structures alone have taught; None: as in `kinds`.
         heavy_tails: whether degrees of freedom are fitted.
         bend: whether quantiles are bent.
 
@@ -73,9 +76,10 @@ def judge(
         scored = []
         for structures, part in zip(seen, parts, strict=True):
             check_split(groups, structures, part)
-            law = calibrate(labels.select(structures), heavy_tails=heavy_tails, bend=bend)
-            scored.append(Scored.of(labels.select(part), law))
-        whole = calibrate(labels, heavy_tails=heavy_tails, bend=bend)
+            own = labels if shaped is None else shaped(structures)[kind]
+            law = calibrate(own.select(structures), heavy_tails=heavy_tails, bend=bend)
+            scored.append(Scored.of(own.select(part), law))
+        whole = calibrate(labels if shaped is None else shaped(every)[kind], heavy_tails=heavy_tails, bend=bend)
         found[kind] = Judged(labels, first[kind], whole, Scored.of(labels, first[kind]), Scored.joined(scored))
     if not found:
         raise DataError(f"no kind of label has the {FEWEST} errors that a calibration needs in every fold. Add labels.")

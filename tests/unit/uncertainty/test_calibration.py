@@ -12,6 +12,7 @@ from pesforge.uncertainty.calibration import calibrate
 from pesforge.uncertainty.crossfit import judge
 from pesforge.uncertainty.law import Law
 from pesforge.uncertainty.merit import CURVE, STATED, Scored
+from pesforge.uncertainty.noise import NoiseShape, by_kind
 from pesforge.uncertainty.variance import Labels
 
 
@@ -131,6 +132,37 @@ def test_a_calibration_never_sees_the_group_that_it_is_judged_on() -> None:
     own = np.isin(after.owner, np.arange(8))
     assert np.median(after.level[own]) > 0.99
     assert 0.2 < np.median(after.level[~own]) < 0.8
+
+
+def test_noise_that_depends_on_the_surroundings_is_learned() -> None:
+    """Force noise that grows tenfold with a feature: its law comes back, and intervals hold for calm atoms too."""
+    rng = np.random.default_rng(4)
+    n_atoms, features = np.full(300, 6), rng.normal(size=(1800, 3))
+    true = np.exp(1.5 * np.clip(features[:, 0], -3, 3))
+    errors = 0.05 * np.sqrt(true)[:, None] * rng.normal(size=(1800, 3))
+    learned = NoiseShape.learned(features, errors).of(features)
+    assert np.corrcoef(np.log(learned), np.log(true))[0, 1] > 0.99
+    owner = np.repeat(np.arange(300), 18)
+    plain = Labels.of(errors.ravel(), np.full(5400, 1e-6), owner)
+
+    def shaped(seen: np.ndarray) -> dict[str, Labels]:
+        taught = np.isin(np.repeat(np.arange(300), 6), seen)
+        shape = NoiseShape.learned(features[taught], errors[taught])
+        noise = by_kind(shape.of(features), n_atoms)
+        assert noise["energy"] == pytest.approx(noise["force"].reshape(300, 18).mean(axis=1))
+        return {"force": Labels.of(errors.ravel(), np.full(5400, 1e-6), owner, noise["force"])}
+
+    flat, steep = (
+        judge({"force": plain}, {"force": Law(0.05, 0.0)}, range(300), seed=0, shaped=way)["force"].after
+        for way in (None, shaped)
+    )
+    places = np.argsort(flat.owner, kind="stable"), np.argsort(steep.owner, kind="stable")
+    calm = np.repeat(features[:, 0] < -1, 3)
+    assert np.mean(flat.level[places[0]][calm] < 0.8) > 0.95
+    assert np.mean(steep.level[places[1]][calm] < 0.8) == pytest.approx(0.8, abs=0.04)
+    assert steep.log_likelihood.mean() > flat.log_likelihood.mean() + 0.1
+    with pytest.raises(DataError, match="no force errors"):
+        NoiseShape.learned(features, np.zeros((1800, 3)))
 
 
 def test_what_cannot_be_calibrated_says_so() -> None:
