@@ -37,6 +37,7 @@ def synthetic(functions: int, structures: int) -> Design:
         y_stress=stress @ truth + rng.normal(size=len(stress)) / 100,
         degree=np.ones(functions),
         order=np.ones(functions, dtype=np.int64),
+        emphasis=np.ones((structures, 3)),
     )
 
 

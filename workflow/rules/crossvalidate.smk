@@ -22,6 +22,30 @@ rule crossvalidate_linear:
         "../scripts/crossvalidate_linear.py"
 
 
+# What the potential says of its own errors, before and after calibration, on groups that it has not seen.
+rule calibrate_uncertainty:
+    input:
+        design=rules.audit_dataset.output.design,
+        basis=rules.describe_structures.output.basis,
+        crossvalidation=rules.crossvalidate_linear.output.evidence,
+    output:
+        evidence=f"{OUT}/evidence/uncertainty.json",
+        table=f"{OUT}/crossvalidate/coverage.csv",
+    log:
+        f"{OUT}/logs/calibrate_uncertainty.log",
+    benchmark:
+        f"{OUT}/benchmarks/crossvalidate/calibrate_uncertainty.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        crossvalidate=plain(STUDY.crossvalidate),
+        study_seed=STUDY.seed,
+        code=fingerprint("potentials/linear", "uncertainty", "folds", "metrics"),
+    script:
+        "../scripts/calibrate_uncertainty.py"
+
+
 # What each family cost, and what it bought: errors on all the others with and without it.
 rule weigh_families:
     input:

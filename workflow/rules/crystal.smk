@@ -88,6 +88,7 @@ EVIDENCE = [
         "coverage",
         "describe",
         "crossvalidate",
+        "uncertainty",
         "train",
         "choose",
         "validate",

@@ -8,7 +8,18 @@ from pesforge.cost import cost
 from pesforge.io import read_json, write_json
 from pesforge.provenance import derive_seed, digest, fingerprint, versions
 
-PARTS = ("dft", "sampling", "curation", "representations", "potentials", "training", "validation", "export", "report")
+PARTS = (
+    "dft",
+    "sampling",
+    "curation",
+    "representations",
+    "potentials",
+    "training",
+    "uncertainty",
+    "validation",
+    "export",
+    "report",
+)
 
 
 def work(job):

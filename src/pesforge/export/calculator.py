@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.outputs import Properties, all_outputs
 from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
@@ -24,6 +25,7 @@ from pesforge.representations.pair_list import PairList
 from pesforge.representations.quadratic import QuadraticBasis
 from pesforge.representations.stacked import Basis, basis_from_dict
 from pesforge.representations.zbl import Zbl
+from pesforge.uncertainty.guard import Guard
 
 WEIGHTS = "weights.safetensors"
 Kind = Literal["ace-linear", "ace-neural", "ace-quadratic"]
@@ -269,12 +271,23 @@ class PesforgeCalculator(Calculator):
     Args:
         potential: the potential.
         metadata: what `model.json` says about its origin, kept for the user.
+        guard: watches the leverages of atoms at every call; `results` then hold `leverage`, `energy_sigma` and
+            `nearness` too. None: nothing is watched.
+
+    Raises:
+        DataError: there is a guard, and the potential has no leverages.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
 
-    def __init__(self, potential: Model, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, potential: Model, metadata: Mapping[str, Any] | None = None, guard: Guard | None = None) -> None:
         super().__init__()
+        if guard is not None and (not isinstance(potential, Potential) or potential.posterior is None):
+            raise DataError(
+                "a guard watches leverages, and this potential holds no posterior that gives them; "
+                "`pesforge fit --model ace` makes one that does."
+            )
+        self.guard = guard
         self.potential = potential
         self.metadata = dict(metadata or {})
         self._pairs = PairList()
@@ -290,6 +303,7 @@ class PesforgeCalculator(Calculator):
         Raises:
             DataError: an element has no parameters, or atoms coincide.
             PropertyNotImplementedError: the stress of a structure without a periodic cell is asked for.
+            OutsideError: the guard stops.
         """
         super().calculate(atoms, properties, system_changes)
         assert isinstance(self.atoms, Atoms)
@@ -303,3 +317,9 @@ class PesforgeCalculator(Calculator):
             self.results["stress"] = stress
         elif "stress" in properties:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in three directions")
+        if self.guard is not None and isinstance(self.potential, Potential):
+            self.results |= self.guard.results(self.atoms, self.potential.uncertainty)
+
+    def export_properties(self) -> Properties:
+        """Results that ASE knows; it refuses what the guard adds."""
+        return Properties({name: value for name, value in self.results.items() if name in all_outputs})

@@ -23,6 +23,7 @@ from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.stacked import Basis
+from pesforge.uncertainty.guard import Guard
 
 FORMAT = 2
 MODEL = "model.json"
@@ -141,11 +142,15 @@ def potential_place(folder: Path | str) -> Path:
     return place
 
 
-def load_potential(folder: Path | str) -> PesforgeCalculator:
+def load_potential(folder: Path | str, guard: Guard | None = None) -> PesforgeCalculator:
     """The ASE calculator of the potential that `save_potential` wrote into `folder`, or into `folder/potential`.
 
+    Args:
+        folder: place of the files.
+        guard: watches the leverages of atoms at every call; None: nothing is watched.
+
     Raises:
-        DataError: a file is missing or damaged, or the format is not known.
+        DataError: a file is missing or damaged, the format is not known, or there is a guard and no posterior.
     """
     place = potential_place(folder)
     model = read_json(place / MODEL)
@@ -161,7 +166,7 @@ def load_potential(folder: Path | str) -> PesforgeCalculator:
                 raise DataError(f"{place}: {name} does not belong to {MODEL}; export the potential again.")
         if model["kind"] not in READERS:
             raise DataError(f"{place}: kind {model['kind']!r} is not known; it is one of {', '.join(READERS)}.")
-        return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"])
+        return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"], guard)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{place}: the potential cannot be read ({type(error).__name__}: {error}). Copy the whole folder, or "

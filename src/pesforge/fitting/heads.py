@@ -16,6 +16,7 @@ from pesforge.fitting.search import Chosen
 from pesforge.fitting.splits import families_of, groups_of, hold_out
 from pesforge.folds import group_members
 from pesforge.potentials.ensemble import HeadEnsemble
+from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.normal import LinearFit
 from pesforge.provenance import derive_seed
 from pesforge.representations.arrays import IntArray
@@ -49,6 +50,9 @@ class NeuralOptions(Section):
     members: Count = Field(1, description="heads; from 2 on an ensemble, each on a bootstrap sample of the groups")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="probability that a neuron is left out of a training step"
+    )
+    heteroscedastic: bool = Field(
+        False, description="let the noise that calibrates the uncertainty depend on the projections of the atoms"
     )
     folds: Annotated[int, Field(ge=2)] = Field(3, description="groupwise folds that judge the head")
     epochs: Count = Field(120, description="longest training of a head in epochs")
@@ -200,6 +204,11 @@ class Heads:
             zeros = dict(zip(chosen.basis.species, task.fit.zeros.tolist(), strict=True))
             return Potential("ace-linear", chosen.basis, task.fit.coefficients, zeros)
         head = runs[0].head if len(runs) == 1 else HeadEnsemble(tuple(run.head for run in runs))
+        return self.with_head(task, head)
+
+    def with_head(self, task: Task, head: NeuralHead | HeadEnsemble) -> Potential:
+        """The linear potential of a task with a head on it."""
+        chosen = self.chosen
         zeros = dict(zip(chosen.basis.species, (task.fit.zeros + head.zeros).tolist(), strict=True))
         offset = np.zeros(head.n_inputs)
         return Potential("ace-neural", chosen.basis, task.fit.coefficients, zeros, head, self.matrix, offset)

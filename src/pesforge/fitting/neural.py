@@ -10,6 +10,7 @@ from ase import Atoms
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.fit import FitResult, evaluate_frames
 from pesforge.fitting.heads import Heads, NeuralOptions, Task
+from pesforge.fitting.own_errors import own_errors
 from pesforge.fitting.search import Say, choose
 from pesforge.fitting.splits import families_of, groups_of, in_order, work_folder
 from pesforge.fitting.summary import copies_in_test, fit_metadata, fit_metrics
@@ -21,7 +22,7 @@ from pesforge.provenance import derive_seed
 if TYPE_CHECKING:
     from pesforge.training.run import RunResult
 
-CODE = ("dataset", "fitting", "representations", "potentials", "training", "export")
+CODE = ("dataset", "fitting", "representations", "potentials", "training", "uncertainty", "export")
 MARGIN = 0.005
 """A head must lower the score by more than this to be kept."""
 
@@ -73,6 +74,7 @@ def fit_neural(
         )
         linear = in_order(parts, [residuals(heads.design.select(task.held), task.fit) for task in tasks])
         better = _score(found) < min(_score(linear), _score(shifted)) - MARGIN
+        calibration = own_errors(heads, parts, tasks, runs) if better else None
         final = heads.task(every, every[:0], work / "final")
         trained = None
         if better:
@@ -94,6 +96,8 @@ def fit_neural(
         started=began,
     )
     metrics |= {f"cv_{name}": values for name, values in judged.items()}
+    if calibration is not None:
+        metrics["uncertainty"] = calibration
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
 
 

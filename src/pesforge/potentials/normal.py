@@ -252,15 +252,13 @@ class Factor:
         rows, targets = self.rows(block)
         normal, right = self.normal - rows.T @ rows, self.right - rows.T @ targets
         cholesky = cholesky_factor(normal, self.alpha)
-        counts = (len(block.n_atoms), len(block.y_forces), int(stress_present(block).sum()))
-        counted = sum(n for kind, n in zip(KINDS, counts, strict=True) if self.weights.of_kind(kind) > 0)
         return replace(
             self,
             normal=normal,
             right=right,
             cholesky=cholesky,
             vector=_solve(cholesky, right),
-            n_rows=self.n_rows - counted,
+            n_rows=self.n_rows - self.counted(block),
             weighted_squares=self.weighted_squares - float(targets @ targets),
         )
 
@@ -270,10 +268,48 @@ class Factor:
         Raises:
             DataError: α is too small for the precision of the numbers.
         """
+        return self.anew(design).vector
+
+    def anew(self, design: Design) -> "Factor":
+        """The same fit to other labels, factorised: the rows of `design` alone.
+
+        Raises:
+            DataError: α is too small for the precision of the numbers.
+        """
         rows, targets = self.rows(design)
-        normal = rows.T @ rows
+        normal, right = rows.T @ rows, rows.T @ targets
         normal[np.diag_indices_from(normal)] += self.alpha
-        return _solve(cholesky_factor(normal, self.alpha), rows.T @ targets)
+        cholesky = cholesky_factor(normal, self.alpha)
+        return replace(
+            self,
+            normal=normal,
+            right=right,
+            cholesky=cholesky,
+            vector=_solve(cholesky, right),
+            n_rows=self.counted(design),
+            weighted_squares=float(targets @ targets),
+        )
+
+    def counted(self, design: Design) -> int:
+        """Number of the labels of `design` that have a weight above zero."""
+        counts = (len(design.n_atoms), len(design.y_forces), int(stress_present(design).sum()))
+        return sum(n for kind, n in zip(KINDS, counts, strict=True) if self.weights.of_kind(kind) > 0)
+
+    def leverages(self, design: Design) -> dict[str, FloatArray]:
+        """Per kind the leverages x H⁻¹ xᵀ of unweighted rows of structures that the fit has not seen.
+
+        Components of stress without a label have none. For structures that it has seen: `outside`.
+        """
+        rows, counts = self._unweighted(design)
+        half = self.half(rows)
+        found = np.einsum("pr,pr->r", half, half)
+        return dict(zip(KINDS, np.split(found, np.cumsum(counts)[:-1]), strict=True))
+
+    def _unweighted(self, design: Design) -> tuple[FloatArray, list[int]]:
+        """Scaled rows (R, P) of all labels of `design` without their weights, and how many there are of each kind."""
+        parts = label_rows(design, self.centring).values()
+        rows = np.concatenate([np.concatenate([f[:, self.columns], zeros], axis=1) for f, zeros, _ in parts])
+        return rows * self.scale, [len(targets) for _, _, targets in parts]
 
     def outside(self, block: Design) -> dict[str, FloatArray]:
         """Per kind the leverages x H⁻¹ xᵀ of the labels of `block` by the same fit without all of them.
@@ -288,14 +324,9 @@ class Factor:
         Raises:
             DataError: α is too small for the precision of the numbers.
         """
-        parts = label_rows(block, self.centring)
-        rows = np.concatenate(
-            [np.concatenate([functions[:, self.columns], zeros], axis=1) for functions, zeros, _ in parts.values()]
-        )
-        rows *= self.scale
-        counts = [len(targets) for _, _, targets in parts.values()]
+        rows, counts = self._unweighted(block)
         emphasis = row_emphasis(block)
-        root = np.sqrt(np.concatenate([self.weights.of_kind(kind) * emphasis[kind] for kind in parts]))
+        root = np.sqrt(np.concatenate([self.weights.of_kind(kind) * emphasis[kind] for kind in KINDS]))
         if len(rows) > len(self.vector):
             weighted = rows * root[:, None]
             cholesky = cholesky_factor(self.normal - weighted.T @ weighted, self.alpha)
@@ -307,4 +338,4 @@ class Factor:
             gap = cholesky_factor(np.eye(len(rows)) - root[:, None] * own * root, self.alpha)
             added = scipy.linalg.solve_triangular(gap, root[:, None] * own, lower=True, check_finite=False)
             found = np.diag(own) + np.einsum("qr,qr->r", added, added)
-        return dict(zip(parts, np.split(found, np.cumsum(counts)[:-1]), strict=True))
+        return dict(zip(KINDS, np.split(found, np.cumsum(counts)[:-1]), strict=True))

@@ -69,6 +69,11 @@ HULL: dict[str, Any] = {
         )
     ],
 }
+MERITS = {
+    **dict.fromkeys(("noise", "scale", "dof", "calibration_error_percent", "standardised_std", "standardised_largest")),
+    **dict.fromkeys(("sharpness", "half_width_90", "spearman", "log_likelihood", "crps")),
+}
+COVERAGE_ROW = dict.fromkeys(("kind", "nominal_percent", "before_percent", "after_percent", "after_se_percent"))
 MSD_ROW = ("temperature_k", "count", "msd_ang2", "msd_expected_ang2", "msd_standard_error_ang2")
 RISE_ROW = ("temperature_k", "rise_ev_per_atom", "expected_ev_per_atom", "rise_standard_error_ev_per_atom")
 SHAPE: dict[str, dict[str, Any]] = {
@@ -152,6 +157,20 @@ SHAPE: dict[str, dict[str, Any]] = {
     "describe": {
         **dict.fromkeys(("n_functions", "cutoff_ang", "max_degree", "l_max", "n_structures", "n_environments")),
         "by_order": {},
+    },
+    "uncertainty": {
+        **dict.fromkeys(("method", "remark", "folds", "n_groups")),
+        "kinds": [
+            {
+                **dict.fromkeys(("kind", "n", "n_symmetric", "largest_distance_percent", "allowed_percent")),
+                "calibrated": ANY,
+                "before": MERITS,
+                "after": MERITS,
+            }
+        ],
+        "coverage": [COVERAGE_ROW],
+        "curve": [COVERAGE_ROW],
+        "by_family": [dict.fromkeys(("kind", "family", "n", "after_50_percent", "after_90_percent"))],
     },
     "crossvalidate": {
         "rule": ANY,

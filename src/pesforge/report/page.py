@@ -19,6 +19,7 @@ from pesforge.report import (
     ledger,
     repeats,
     text,
+    uncertainty,
 )
 from pesforge.report.evidence import OPTIONAL, SHAPE
 from pesforge.report.schema import require
@@ -33,6 +34,7 @@ SECTIONS = (
     ("repeats", "Failed calculations"),
     ("drive", "Driven structures"),
     ("crossvalidation", "Cross-validation"),
+    ("uncertainty", "Own errors"),
     ("choice", "Sweep and choice"),
     ("validation", "Validation"),
     ("thermodynamics", "Thermodynamics"),
@@ -55,6 +57,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         "cost": figures.cost(evidence["cost"]),
         "ledger": figures_ledger.ledger(evidence["ledger"]),
     }
+    if evidence["uncertainty"]["kinds"]:
+        drawn[uncertainty.NAME] = uncertainty.figure(evidence["uncertainty"])
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
@@ -186,8 +190,8 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
-            `describe`, `crossvalidate`, `train`, `choose`, `validate`, `provenance`, `cost` and `ledger`; `drive` where
-            a driver made structures, `fidelity` in a study of two levels; keys in
+            `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
+            `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels; keys in
             `pesforge.report.evidence`.
 
     Raises:
@@ -204,6 +208,8 @@ def render(evidence: Row) -> str:
             **evidence,
             **_tables(evidence),
             **repeats.rows(evidence["repeats"]),
+            **uncertainty.rows(evidence["uncertainty"]),
+            uncertainty_message=uncertainty.message(evidence["uncertainty"]),
             repeats_message=repeats.message(evidence["repeats"]),
             **_fidelity(evidence["fidelity"]),
             figures=draw(evidence),

@@ -131,3 +131,23 @@ def test_too_little_memory_is_said(frames):
 
     with pytest.raises(DataError, match="projections of all training structures"):
         fitted(frames, None, replace(SETTINGS, memory_bytes=3e5))
+
+
+@pytest.mark.parametrize(("count", "options"), [(40, {"members": 5, "heteroscedastic": True}), (60, {"dropout": 0.1})])
+def test_what_heads_say_of_their_own_errors_is_calibrated_on_held_out_groups(frames, count, options):
+    """Members of bootstrap samples, and draws of dropout, are far too sure of themselves before."""
+    found = fitted(frames[:count], None, epochs=30, **options).metrics["uncertainty"]
+    assert ("5 heads" if "members" in options else "20 draws of dropout") in found["source"]
+    assert ("depends on the projections" in found["source"]) == ("heteroscedastic" in options)
+    rows = {row["kind"]: row for row in found["kinds"]}
+    assert set(rows) == {"energy", "force", "stress"}
+    force = rows["force"]
+    assert force["n"] == 12 * count
+    assert force["before"]["standardised_std"] > 1.5
+    assert 0.7 < force["after"]["standardised_std"] < 1.4
+    assert force["after"]["calibration_error_percent"] < 4 < force["before"]["calibration_error_percent"]
+    assert force["calibrated"]
+
+
+def test_a_plain_head_says_nothing_of_its_errors(fit):
+    assert "uncertainty" not in fit.metrics

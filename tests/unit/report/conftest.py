@@ -12,6 +12,7 @@ from report_evidence import (
     hull_evidence,
     ledger_evidence,
     repeats_evidence,
+    uncertainty_evidence,
 )
 
 from pesforge.validation.check import Check, absolute, not_applicable, relative
@@ -321,6 +322,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
             for i in range(10)
         ],
     }
+    evidence["uncertainty"] = uncertainty_evidence()
     evidence["provenance"] = {
         "study": "silicon",
         "seed": 1,

@@ -18,7 +18,7 @@ from pesforge.report.evidence import SHAPE
 from pesforge.report.text import number
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
-NOT_IN_TABLES = {"parity", "edges", "start_ang", "width_ang"}
+NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang"}
 TWO_DIGITS = ("_se", "standard_error", "msd_ang2", "rise_ev_per_atom")
 """Standard errors, and what they leave of the numbers beside them."""
 
@@ -183,7 +183,7 @@ def test_the_page_is_accessible(reader):
     assert next(attrs for tag, attrs in tags if tag == "html")["lang"] == "en"
     assert all(attrs.get("scope") in ("col", "row") for tag, attrs in tags if tag == "th")
     drawings = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(drawings) == 19
+    assert len(drawings) == 20
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
@@ -270,6 +270,17 @@ def test_the_ledger_says_what_families_bought_and_that_a_single_one_cannot_be_co
     found = unescape(" ".join(read(render(alone)).words))
     assert "Nothing can be compared." in found
     assert "Mean over the others" not in found
+
+
+def test_intervals_that_hold_and_those_that_do_not_are_told_apart(evidence):
+    found = unescape(" ".join(read(render(evidence)).words))
+    assert "Calibrated intervals hold what they promise for energy; they do not hold for force" in found
+    none = copy.deepcopy(evidence)
+    none["uncertainty"] |= {"kinds": [], "coverage": [], "curve": [], "by_family": [], "remark": "Too few errors."}
+    page = render(none)
+    assert "Too few errors." in page
+    assert 'id="fig-uncertainty"' not in page
+    read(page)
 
 
 def test_a_hull_of_one_element_has_a_table_and_no_figure(evidence):

@@ -1,0 +1,170 @@
+"""Guard of a potential in use: what happens when atoms come into surroundings that its labels do not decide."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.md.langevin import Langevin
+from ase.md.md import MolecularDynamics
+from ase.md.verlet import VelocityVerlet
+
+from pesforge.errors import DataError
+from pesforge.potentials.posterior import Uncertainty
+
+MARGIN = 3.0
+"""Leverages up to so many times the largest one of the training atoms are believed: a fit has seen its training atoms,
+and structures of the same kind that it has not seen lie somewhat higher."""
+LEVERAGE, SIGMA, NEARNESS = "leverage", "energy_sigma", "nearness"
+"""Results of a guarded calculator: leverages of atoms, σ of the energy in eV, largest leverage over the border."""
+
+
+class OutsideError(DataError):
+    """Atoms have left the surroundings that the labels decide; they were not moved on.
+
+    Attributes:
+        atoms: a copy of the structure.
+        nearness: its largest leverage over the border.
+    """
+
+    def __init__(self, message: str, atoms: Atoms, nearness: float) -> None:
+        super().__init__(message)
+        self.atoms, self.nearness = atoms, nearness
+
+
+class Guard:
+    """Watches the leverages of atoms and acts beyond a border.
+
+    The root of a leverage is the Mahalanobis distance of an atom's surroundings in the metric of the labels'
+    information. A structure that is not evaluated because the guard is asked only at every n-th call keeps the last
+    results of it.
+
+    Args:
+        border: leverage of an atom beyond which its surroundings are outside, see `border_of`.
+        stop: raise `OutsideError` before the atoms move on.
+        record: extended XYZ file that structures outside, which ask for a label, are appended to; None: none is kept.
+        apart: calls between two recorded structures, so that they are not copies of each other.
+        most: recorded structures.
+        every: calls of the calculator between two looks.
+
+    Raises:
+        DataError: the border is not positive, or a number below 1.
+    """
+
+    def __init__(
+        self,
+        border: float,
+        *,
+        stop: bool = True,
+        record: Path | str | None = None,
+        apart: int = 100,
+        most: int = 100,
+        every: int = 1,
+    ) -> None:
+        if not 0 < border < np.inf or min(apart, most, every) < 1:
+            raise DataError(
+                f"a guard needs a positive border and apart, most and every of 1 at least; found {border:g}, {apart}, "
+                f"{most} and {every}. `border_of(potential, frames)` gives the border."
+            )
+        self.border, self.stop, self.every = border, stop, every
+        self.record = None if record is None else Path(record)
+        self.apart, self.most = apart, most
+        self.calls, self.recorded = 0, 0
+        self._last_recorded: int | None = None
+        self._last: dict[str, Any] = {}
+
+    def results(self, atoms: Atoms, uncertainty: Callable[[Atoms], Uncertainty]) -> dict[str, Any]:
+        """What is added to the results of the calculator.
+
+        Args:
+            atoms: the structure.
+            uncertainty: what the potential says about its own error.
+
+        Raises:
+            OutsideError: the border is crossed and the guard stops.
+            DataError: the potential holds no posterior.
+        """
+        number, self.calls = self.calls, self.calls + 1
+        if number % self.every and len(self._last.get(LEVERAGE, ())) == len(atoms):
+            return self._last
+        found = uncertainty(atoms)
+        nearness = float(np.max(found.leverage)) / self.border
+        self._last = {LEVERAGE: found.leverage, SIGMA: found.energy_sigma_ev, NEARNESS: nearness}
+        if not nearness <= 1.0:
+            self._keep(atoms, number, found, nearness)
+            if self.stop:
+                worst = int(np.argmax(found.leverage))
+                raise OutsideError(
+                    f"atom {worst} ({atoms.symbols[worst]}) has a leverage of {found.leverage[worst]:.3g}, "
+                    f"{nearness:.3g} times the border: the labels do not decide its surroundings. Label such "
+                    "structures (`Guard(…, record=FILE)` collects them) and fit again, or stay nearer to the "
+                    "training data.",
+                    atoms.copy(),
+                    nearness,
+                )
+        return self._last
+
+    def _keep(self, atoms: Atoms, number: int, found: Uncertainty, nearness: float) -> None:
+        """Append a structure to the file unless one was kept shortly before."""
+        early = self._last_recorded is not None and number - self._last_recorded < self.apart
+        if self.record is None or early or self.recorded >= self.most:
+            return
+        kept = atoms.copy()
+        kept.arrays[LEVERAGE] = found.leverage
+        kept.info.update({NEARNESS: nearness, SIGMA: found.energy_sigma_ev, "call": number})
+        ase.io.write(self.record, kept, format="extxyz", append=True)
+        self._last_recorded, self.recorded = number, self.recorded + 1
+
+
+def border_of(uncertainty: Callable[[Atoms], Uncertainty], frames: Iterable[Atoms], *, margin: float = MARGIN) -> float:
+    """The border of a guard: so many times the largest leverage of an atom of the training structures.
+
+    Args:
+        uncertainty: of the potential, such as `load_potential(…).potential.uncertainty`.
+        frames: its training structures.
+        margin: factor.
+
+    Raises:
+        DataError: there are no structures, or the potential holds no posterior.
+    """
+    largest = [float(np.max(uncertainty(atoms).leverage)) for atoms in frames]
+    if not largest:
+        raise DataError("the border of a guard needs the training structures; there are none.")
+    return margin * max(largest)
+
+
+class StepShortener:
+    """Halves the time step of a run near the border and doubles it again away from it, between the steps.
+
+    Args:
+        dynamics: `VelocityVerlet` or `Langevin` of ASE, its atoms having a guarded calculator.
+        near: share of the border at which the step is halved; below a quarter of it, it is doubled.
+        least: shortest step over the one that the run began with.
+
+    Raises:
+        DataError: the dynamics is of another kind, whose step cannot be changed on the way.
+    """
+
+    def __init__(self, dynamics: MolecularDynamics, *, near: float = 0.5, least: float = 0.125) -> None:
+        if type(dynamics) not in (VelocityVerlet, Langevin):  # Kinds made from these keep factors of the step.
+            raise DataError(
+                f"the step of {type(dynamics).__name__} cannot be changed on the way; take VelocityVerlet or Langevin."
+            )
+        self.dynamics, self.near, self.least = dynamics, near, least
+        self.longest = float(dynamics.dt)
+        dynamics.attach(self, interval=1)
+
+    def __call__(self) -> None:
+        """Set the next step by the nearness of the present one."""
+        nearness = self.dynamics.atoms.calc.results[NEARNESS]
+        step = float(self.dynamics.dt)
+        if nearness > self.near:
+            step = max(0.5 * step, self.least * self.longest)
+        elif nearness < 0.25 * self.near:
+            step = min(2.0 * step, self.longest)
+        if step != self.dynamics.dt:
+            self.dynamics.dt = step
+            if isinstance(self.dynamics, Langevin):
+                self.dynamics.updatevars()
