@@ -24,10 +24,10 @@ STANDARD_ERRORS = 2.0
 """A distance of fewer standard errors over structures than this is chance, and is told as such."""
 METHOD = (
     "Every label is predicted by the fit without its group. Its variance is σ_a² / w + s² h: noise over the weight w "
-    "of the family, and s² times the leverage h of the label by that fit. Before: s is the noise of a label of weight 1 "
-    "that maximises the evidence, σ_a the same over the root of the label's weight, and errors are Gaussian. After: "
-    "σ_a, s and the degrees of freedom of Student's t by the largest likelihood, then quantiles bent to those observed; each "
-    "fold of groups is judged by a calibration on the others."
+    "of the family, and s² times the leverage h of the label by that fit. Before: s is the noise of a label of weight "
+    "1 that maximises the evidence, σ_a the same over the root of the label's weight, and errors are Gaussian. After: "
+    "σ_a, s and the degrees of freedom of Student's t by the largest likelihood, then quantiles bent to those "
+    "observed; each fold of groups is judged by a calibration on the others."
 )
 
 

@@ -19,7 +19,7 @@ from pesforge.report.text import number
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang"}
-TWO_DIGITS = ("_se", "standard_error", "msd_ang2", "rise_ev_per_atom")
+TWO_DIGITS = ("_se", "standard_error", "typical", "msd_ang2", "rise_ev_per_atom")
 """Standard errors, and what they leave of the numbers beside them."""
 
 
