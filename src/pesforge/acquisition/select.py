@@ -1,0 +1,229 @@
+"""Greedy choice of the structures to label next, with the posterior updated after each pick."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from pesforge.acquisition.blocks import Blocks
+from pesforge.acquisition.posterior import Posterior
+from pesforge.acquisition.rules import CRITERIA, Reference
+from pesforge.errors import DataError
+from pesforge.potentials.normal import Factor
+from pesforge.representations.arrays import FloatArray, IntArray
+
+TIE = 1e-9
+"""Relative difference of scores that is rounding: among such candidates the first name wins."""
+LAZY_CHUNK = 8
+"""Candidates whose gain is computed at once where old gains are upper bounds."""
+RULES = ("random", *CRITERIA)
+COPY_SHARE = 1e-9
+"""Distances below this share of the largest one are those of copies."""
+UNITS = ("structure", "best_atom", "mean_atom")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """By what candidates are ranked: score = gain × (1 − k) / cost.
+
+    k = max over the chosen c of exp(−d²/(2 ℓ²)) is the similarity to what is labelled or picked already, d being the
+    distance of scaled mean descriptors: the prior standard deviation of the difference of two energies per atom, up to
+    a factor. ℓ is the median distance of a candidate to its nearest other one. A copy of a chosen structure has the
+    score 0.
+
+    Args:
+        name: `random` or one of `pesforge.acquisition.rules.CRITERIA`.
+        unit: `structure`: the gain of all labels; `best_atom`, `mean_atom`: the largest or mean gain of its atoms, the
+            label of an atom being its force.
+        diverse: whether 1 − k counts.
+        per_cost: whether the cost counts: gain per second of the reference method.
+
+    Raises:
+        DataError: the name or unit is not known.
+    """
+
+    name: str = "i_optimal"
+    unit: Literal["structure", "best_atom", "mean_atom"] = "structure"
+    diverse: bool = False
+    per_cost: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name not in RULES or self.unit not in UNITS:
+            raise DataError(
+                f"the rule {self.name!r} by {self.unit!r} is not known: rules are {', '.join(RULES)}; units "
+                f"{', '.join(UNITS)}."
+            )
+
+
+DEFAULT = Rule()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is known and what can be asked for.
+
+    Args:
+        factor: the fit to the labels so far.
+        blocks: what the N candidates would say.
+        reference: whose mean variance an I-optimal rule lowers, such as the whole pool; other rules need none.
+        labelled: (M, P) energy rows of what is labelled, for diversity; None: nothing is.
+        cost_s: (N,) expected seconds of each label; None: all cost the same.
+
+    Raises:
+        DataError: lengths differ, or a cost is not positive.
+    """
+
+    factor: Factor
+    blocks: Blocks
+    reference: Reference | None = None
+    labelled: FloatArray | None = None
+    cost_s: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.cost_s is not None and (
+            self.cost_s.shape != (len(self.blocks.ids),) or not (np.isfinite(self.cost_s) & (self.cost_s > 0)).all()
+        ):
+            raise DataError(f"{len(self.blocks.ids)} candidates need as many costs in seconds, all above 0.")
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One chosen candidate: its place among the candidates, its name, and the gain and score it was chosen with."""
+
+    index: int
+    id: str
+    gain: float
+    score: float
+
+
+@dataclass(frozen=True)
+class _Novelty:
+    """1 − k of every candidate: how little it resembles what is chosen.
+
+    Args:
+        points: (N, P) energy rows of the candidates.
+        length: ℓ.
+        values: (N,) 1 − k.
+    """
+
+    points: FloatArray
+    length: float
+    values: FloatArray
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        points = problem.blocks.energy
+        own = cdist(points, points)
+        apart = np.where(own > COPY_SHARE * own.max(initial=0.0), own, np.inf).min(axis=1, initial=np.inf)
+        apart = apart[np.isfinite(apart)]
+        start = cls(points, float(np.median(apart)) if len(apart) else 1.0, np.ones(len(points)))
+        return start if problem.labelled is None else start.beside(problem.labelled)
+
+    def beside(self, chosen: FloatArray) -> Self:
+        """1 − k with more chosen points (M, P)."""
+        squares = cdist(self.points, chosen, "sqeuclidean").min(axis=1, initial=np.inf)
+        return replace(self, values=np.minimum(self.values, -np.expm1(-0.5 * squares / self.length**2)))
+
+
+Gains = Callable[[IntArray], FloatArray]
+"""Gains (M,) of the given candidates under one posterior."""
+
+
+def _gains_by(problem: Problem, rule: Rule, rank: IntArray, seed: int) -> Callable[[Posterior], Gains]:
+    """Gains by a rule; the target of an I-optimal one is found once per posterior."""
+    if rule.name == "random":
+        draws = np.random.default_rng(seed).uniform(size=len(rank))[rank]
+        return lambda posterior: lambda chosen: draws[chosen]
+    criterion, blocks = CRITERIA[rule.name], problem.blocks
+    reduce = np.max if rule.unit == "best_atom" else np.mean
+
+    def under(posterior: Posterior) -> Gains:
+        target = np.empty((len(posterior.root), 0))
+        if criterion.target is not None and problem.reference is not None:
+            target = criterion.target(problem.reference, posterior)
+        if rule.unit == "structure":
+            return lambda chosen: criterion.structures(posterior, blocks.select(chosen), target)
+        return lambda chosen: np.array(
+            [float(reduce(criterion.atoms(posterior.whiten(blocks.atoms[s]), target))) for s in chosen]
+        )
+
+    return under
+
+
+def _weighted(gains: Gains, factors: FloatArray) -> Gains:
+    """Gains times the factors (N,) of the candidates."""
+    return lambda chosen: gains(chosen) * factors[chosen]
+
+
+def _rescore(score: Gains, scores: FloatArray, order: IntArray, lazy: bool) -> float:
+    """Write new scores of candidates until none of the rest can be best; returns the best one.
+
+    Args:
+        score: computes scores.
+        scores: (N,) old scores, which are upper bounds where `lazy` is true; changed in place.
+        order: candidates by falling old score.
+        lazy: whether to stop early.
+    """
+    best, step = -np.inf, LAZY_CHUNK if lazy else len(order)
+    for start in range(0, len(order), step):
+        chunk = order[start : start + step]
+        if scores[chunk[0]] < best - TIE * abs(best):
+            break
+        scores[chunk] = score(chunk)
+        best = max(best, float(scores[chunk].max()))
+    return best
+
+
+def _check(problem: Problem, rule: Rule, count: int) -> None:
+    total = len(problem.blocks.ids)
+    if not 0 <= count <= total:
+        raise DataError(f"{count} picks out of {total} candidates are not possible; pick between 0 and {total}.")
+    if rule.per_cost and problem.cost_s is None:
+        raise DataError("the rule divides gains by costs, but the candidates have none. Give their seconds per label.")
+    if rule.name != "random" and CRITERIA[rule.name].target is not None and problem.reference is None:
+        raise DataError(f"{rule.name} needs a reference whose variance is to fall: Reference.of the pool, for example.")
+
+
+def select(problem: Problem, rule: Rule, count: int, *, seed: int = 0) -> tuple[Pick, ...]:
+    """The candidates to label next, best first.
+
+    After each pick the posterior is that with the labels of the pick, so that a batch does not ask the same twice.
+    Where a gain can only fall by the picks of others, candidates whose old score is below the best new one are not
+    computed again. Equal scores go to the first name, so that the order of the candidates has no say.
+
+    Args:
+        problem: what is known and what can be asked for.
+        rule: by what to choose.
+        count: number of picks.
+        seed: decides what `random` draws; no other rule draws anything.
+
+    Raises:
+        DataError: there are fewer candidates than picks, or the rule needs costs or a reference that are missing.
+    """
+    _check(problem, rule, count)
+    total = len(problem.blocks.ids)
+    rank = np.argsort(np.argsort(np.array(problem.blocks.ids, dtype=object))).astype(np.int64)
+    cost = problem.cost_s if rule.per_cost and problem.cost_s is not None else np.ones(total)
+    lazy = rule.name == "random" or CRITERIA[rule.name].submodular
+    gains_by = _gains_by(problem, rule, rank, seed)
+    posterior = Posterior.of(problem.factor)
+    novelty = _Novelty.of(problem) if rule.diverse else None
+    scores, left = np.full(total, np.inf), np.ones(total, dtype=np.bool_)
+    picks: list[Pick] = []
+    for _ in range(count):
+        per_second = np.where(left, 1.0 if novelty is None else novelty.values, 0.0) / cost
+        gains_of = gains_by(posterior)
+        candidates = np.flatnonzero(left)
+        order = candidates[np.lexsort((rank[candidates], -scores[candidates]))]
+        best = _rescore(_weighted(gains_of, per_second), scores, order, lazy)
+        tied = candidates[scores[candidates] >= best - TIE * abs(best)]
+        chosen = int(tied[np.argmin(rank[tied])])
+        gain = float(gains_of(np.array([chosen]))[0])
+        picks.append(Pick(chosen, problem.blocks.ids[chosen], gain, float(scores[chosen])))
+        left[chosen] = False
+        if rule.name != "random":
+            posterior = posterior.after(problem.blocks.rows[chosen])
+        novelty = None if novelty is None else novelty.beside(problem.blocks.energy[chosen : chosen + 1])
+    return tuple(picks)
