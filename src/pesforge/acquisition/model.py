@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 import scipy.linalg
 
-from pesforge.acquisition.blocks import damping
 from pesforge.errors import DataError
 from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.linear import prior_scale
@@ -48,7 +47,7 @@ class Frame:
         return cls(scale, Centring.of(design.counts, design.energy, np.zeros(len(design.ids))).functions)
 
     def factor(
-        self, labelled: Design, weights: Weights, *, alpha: float | None = None, misfit_force: float | None = None
+        self, labelled: Design, weights: Weights, *, alpha: float | None = None, shares: FloatArray | None = None
     ) -> Factor:
         """The fit to some labels.
 
@@ -56,8 +55,7 @@ class Frame:
             labelled: structures with their labels.
             weights: weights of the labels.
             alpha: prior precision; None: that of the evidence.
-            misfit_force: f₀ in eV/Å of noise that grows with the measured forces (`blocks.damping`);
-                None: noise of the weights alone.
+            shares: (S,) factors of all weights of each structure, such as `descriptors.standing`; None: 1.
 
         Raises:
             DataError: an energy or force is not a number, or the normal matrix is not positive definite.
@@ -68,9 +66,7 @@ class Frame:
         share = labelled.counts / labelled.n_atoms[:, None]
         energy = scipy.linalg.lstsq(share, labelled.y_energy / labelled.n_atoms, cond=SAME_COMPOSITION)[0]
         centring = Centring(energy, self.functions)
-        whole = np.ones(len(labelled.ids))
-        if misfit_force is not None:
-            whole = damping(labelled.y_forces, labelled.n_atoms, misfit_force)
+        whole = np.ones(len(labelled.ids)) if shares is None else shares
         owners = {
             "energy": np.arange(len(labelled.ids)),
             "force": np.repeat(np.arange(len(labelled.ids)), 3 * labelled.n_atoms),

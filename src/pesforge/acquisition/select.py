@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from pesforge.acquisition.blocks import Blocks
+from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.posterior import Posterior
 from pesforge.acquisition.rules import CRITERIA, Reference
 from pesforge.errors import DataError
@@ -18,7 +19,8 @@ TIE = 1e-9
 """Relative difference of scores that is rounding: among such candidates the first name wins."""
 LAZY_CHUNK = 8
 """Candidates whose gain is computed at once where old gains are upper bounds."""
-RULES = ("random", *CRITERIA)
+FIELD_RULE = "i_optimal_misfit"
+RULES = ("random", FIELD_RULE, *CRITERIA)
 COPY_SHARE = 1e-9
 """Distances below this share of the largest one are those of copies."""
 UNITS = ("structure", "best_atom", "mean_atom")
@@ -34,7 +36,9 @@ class Rule:
     score 0.
 
     Args:
-        name: `random` or one of `pesforge.acquisition.rules.CRITERIA`.
+        name: `random`; `i_optimal_misfit`: by how much the energy label lowers the mean variance of the energy per atom
+            of a reference, misfit included (`pesforge.acquisition.field`); or one of
+            `pesforge.acquisition.rules.CRITERIA`.
         unit: `structure`: the gain of all labels; `best_atom`, `mean_atom`: the largest or mean gain of its atoms, the
             label of an atom being its force.
         diverse: whether 1 − k counts.
@@ -44,7 +48,7 @@ class Rule:
         DataError: the name or unit is not known.
     """
 
-    name: str = "i_optimal"
+    name: str = FIELD_RULE
     unit: Literal["structure", "best_atom", "mean_atom"] = "structure"
     diverse: bool = False
     per_cost: bool = False
@@ -55,6 +59,8 @@ class Rule:
                 f"the rule {self.name!r} by {self.unit!r} is not known: rules are {', '.join(RULES)}; units "
                 f"{', '.join(UNITS)}."
             )
+        if self.name == FIELD_RULE and self.unit != "structure":
+            raise DataError(f"{FIELD_RULE} looks at energies of whole structures: its unit is 'structure' alone.")
 
 
 DEFAULT = Rule()
@@ -68,6 +74,7 @@ class Problem:
         factor: the fit to the labels so far.
         blocks: what the N candidates would say.
         reference: whose mean variance an I-optimal rule lowers, such as the whole pool; other rules need none.
+        field: energies of candidates and reference with their misfit, for the rule that sees it; others need none.
         labelled: (M, P) energy rows of what is labelled, for diversity; None: nothing is.
         cost_s: (N,) expected seconds of each label; None: all cost the same.
 
@@ -78,6 +85,7 @@ class Problem:
     factor: Factor
     blocks: Blocks
     reference: Reference | None = None
+    field: EnergyField | None = None
     labelled: FloatArray | None = None
     cost_s: FloatArray | None = None
 
@@ -131,25 +139,42 @@ Gains = Callable[[IntArray], FloatArray]
 """Gains (M,) of the given candidates under one posterior."""
 
 
-def _gains_by(problem: Problem, rule: Rule, rank: IntArray, seed: int) -> Callable[[Posterior], Gains]:
-    """Gains by a rule; the target of an I-optimal one is found once per posterior."""
-    if rule.name == "random":
-        draws = np.random.default_rng(seed).uniform(size=len(rank))[rank]
-        return lambda posterior: lambda chosen: draws[chosen]
-    criterion, blocks = CRITERIA[rule.name], problem.blocks
-    reduce = np.max if rule.unit == "best_atom" else np.mean
+@dataclass(frozen=True)
+class _Known:
+    """What the picks so far have taught, as far as a rule asks for it."""
 
-    def under(posterior: Posterior) -> Gains:
+    problem: Problem
+    rule: Rule
+    posterior: Posterior | None
+    field: EnergyField | None
+
+    @classmethod
+    def of(cls, problem: Problem, rule: Rule) -> Self:
+        """What is known before the first pick."""
+        field = problem.field if rule.name == FIELD_RULE else None
+        return cls(problem, rule, Posterior.of(problem.factor) if rule.name in CRITERIA else None, field)
+
+    def gains(self, draws: FloatArray) -> Gains:
+        """The gains of now; `draws` (N,) are those of the rule `random`."""
+        if self.field is not None:
+            return self.field.gains
+        if self.posterior is None:
+            return lambda chosen: draws[chosen]
+        criterion, blocks, posterior = CRITERIA[self.rule.name], self.problem.blocks, self.posterior
         target = np.empty((len(posterior.root), 0))
-        if criterion.target is not None and problem.reference is not None:
-            target = criterion.target(problem.reference, posterior)
-        if rule.unit == "structure":
+        if criterion.target is not None and self.problem.reference is not None:
+            target = criterion.target(self.problem.reference, posterior)
+        if self.rule.unit == "structure":
             return lambda chosen: criterion.structures(posterior, blocks.select(chosen), target)
+        reduce = np.max if self.rule.unit == "best_atom" else np.mean
         return lambda chosen: np.array(
             [float(reduce(criterion.atoms(posterior.whiten(blocks.atoms[s]), target))) for s in chosen]
         )
 
-    return under
+    def after(self, chosen: int) -> Self:
+        """What is known once a candidate has its labels."""
+        posterior = None if self.posterior is None else self.posterior.after(self.problem.blocks.rows[chosen])
+        return replace(self, posterior=posterior, field=None if self.field is None else self.field.after(chosen))
 
 
 def _weighted(gains: Gains, factors: FloatArray) -> Gains:
@@ -182,7 +207,9 @@ def _check(problem: Problem, rule: Rule, count: int) -> None:
         raise DataError(f"{count} picks out of {total} candidates are not possible; pick between 0 and {total}.")
     if rule.per_cost and problem.cost_s is None:
         raise DataError("the rule divides gains by costs, but the candidates have none. Give their seconds per label.")
-    if rule.name != "random" and CRITERIA[rule.name].target is not None and problem.reference is None:
+    if rule.name == FIELD_RULE and problem.field is None:
+        raise DataError(f"{FIELD_RULE} needs the field of the energies: EnergyField.of the candidates.")
+    if rule.name in CRITERIA and CRITERIA[rule.name].target is not None and problem.reference is None:
         raise DataError(f"{rule.name} needs a reference whose variance is to fall: Reference.of the pool, for example.")
 
 
@@ -206,24 +233,22 @@ def select(problem: Problem, rule: Rule, count: int, *, seed: int = 0) -> tuple[
     total = len(problem.blocks.ids)
     rank = np.argsort(np.argsort(np.array(problem.blocks.ids, dtype=object))).astype(np.int64)
     cost = problem.cost_s if rule.per_cost and problem.cost_s is not None else np.ones(total)
-    lazy = rule.name == "random" or CRITERIA[rule.name].submodular
-    gains_by = _gains_by(problem, rule, rank, seed)
-    posterior = Posterior.of(problem.factor)
+    lazy = rule.name in CRITERIA and CRITERIA[rule.name].submodular
+    draws = np.random.default_rng(seed).uniform(size=total)[rank]
+    known = _Known.of(problem, rule)
     novelty = _Novelty.of(problem) if rule.diverse else None
     scores, left = np.full(total, np.inf), np.ones(total, dtype=np.bool_)
     picks: list[Pick] = []
     for _ in range(count):
-        per_second = np.where(left, 1.0 if novelty is None else novelty.values, 0.0) / cost
-        gains_of = gains_by(posterior)
+        per_second = (np.ones(total) if novelty is None else novelty.values) / cost
+        gains = known.gains(draws)
         candidates = np.flatnonzero(left)
         order = candidates[np.lexsort((rank[candidates], -scores[candidates]))]
-        best = _rescore(_weighted(gains_of, per_second), scores, order, lazy)
+        best = _rescore(_weighted(gains, per_second), scores, order, lazy)
         tied = candidates[scores[candidates] >= best - TIE * abs(best)]
         chosen = int(tied[np.argmin(rank[tied])])
-        gain = float(gains_of(np.array([chosen]))[0])
+        gain = float(gains(np.array([chosen]))[0])
         picks.append(Pick(chosen, problem.blocks.ids[chosen], gain, float(scores[chosen])))
-        left[chosen] = False
-        if rule.name != "random":
-            posterior = posterior.after(problem.blocks.rows[chosen])
+        left[chosen], known = False, known.after(chosen)
         novelty = None if novelty is None else novelty.beside(problem.blocks.energy[chosen : chosen + 1])
     return tuple(picks)
