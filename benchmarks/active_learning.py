@@ -8,7 +8,8 @@ the split `published` the pool is the training file and the test the test file; 
 anew for every seed, 35 % of each family to the test, copies always to the same side. All rules of a seed begin with the
 same three random structures; `random` goes on from them in `--draws` ways, the mean of which counts. The potential is
 refitted at every number of labels that is told, with α of the evidence; nothing of the test enters a choice. A rule is
-NAME[:UNIT][+diverse][+cost], the cost of a label being its number of atoms. Each set of labels is fitted twice: plain,
+NAME[:UNIT][+diverse][+cost][+misfit], the cost of a label being its number of atoms; with `misfit` the noise of all
+labels grows with the predicted forces (`blocks.damping`, f₀ half of the rms force that is labelled). Each set of labels is fitted twice: plain,
 and with the shares of `pesforge.acquisition.descriptors.standing`.
 
 Design matrices are computed once and kept in DIR. Writes `active_learning.csv`, rows of a rule, seed, fit and number of
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from pesforge.acquisition.blocks import Blocks, blocks_of
+from pesforge.acquisition.blocks import Blocks, blocks_of, damping
 from pesforge.acquisition.descriptors import standardised, standing
 from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.model import Frame
@@ -46,6 +47,7 @@ PRIOR_POWER = 2.0
 FOLDS, TEST_FOLDS = 20, 7
 """A re-split puts 7 of 20 folds of groups into the test."""
 START = 3
+MISFIT_FORCE = 0.5
 KEYS = ("energy_mae_mev_per_atom", "force_mae_ev_per_ang", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")
 DEFAULT_RULES = (
     *RULES,
@@ -55,18 +57,19 @@ DEFAULT_RULES = (
     "d_optimal+diverse",
     "d_optimal:best_atom",
     "d_optimal:mean_atom",
+    "d_optimal+misfit",
 )
 Row = dict[str, Any]
 
 
-def parse_rule(text: str) -> Rule:
-    """A rule from NAME[:UNIT][+diverse][+cost]."""
+def parse_rule(text: str) -> tuple[Rule, bool]:
+    """A rule, and whether its noise grows with forces, from NAME[:UNIT][+diverse][+cost][+misfit]."""
     name, *options = text.split("+")
     name, _, unit = name.partition(":")
-    unknown = set(options) - {"diverse", "cost"}
+    unknown = set(options) - {"diverse", "cost", "misfit"}
     if unknown:
-        raise SystemExit(f"{text}: {', '.join(unknown)} is not known; options are +diverse and +cost.")
-    return Rule(name, unit or "structure", "diverse" in options, "cost" in options)
+        raise SystemExit(f"{text}: {', '.join(unknown)} is not known; options are +diverse, +cost and +misfit.")
+    return Rule(name, unit or "structure", "diverse" in options, "cost" in options), "misfit" in options
 
 
 def design_of(folder: Path, element: str, cache: Path) -> Design:
@@ -134,14 +137,26 @@ class Task:
         factors = standing(self.points, chosen) if shares else None
         return self.frame.factor(self.pool.select(chosen), self.weights, shares=factors)
 
-    def more(self, labelled: list[int], rule: Rule, count: int, seed: int) -> list[int]:
+    def damped(self, labelled: list[int], left: np.ndarray) -> tuple[Factor, Blocks]:
+        """The fit and the blocks of the rest, with noise that grows with forces: measured ones, else predicted ones."""
+        known, rest = self.pool.select(np.array(labelled)), self.pool.select(left)
+        misfit_force = MISFIT_FORCE * float(np.sqrt(np.mean(known.y_forces**2)))
+        predicted = rest.forces @ self.fit(labelled, shares=False).fit().coefficients
+        factors = damping(known.y_forces, known.n_atoms, misfit_force)
+        blocks = self.blocks.select(left).damped(damping(predicted, rest.n_atoms, misfit_force))
+        return self.frame.factor(known, self.weights, shares=factors), blocks
+
+    def more(self, labelled: list[int], rule: Rule, misfit: bool, count: int, seed: int) -> list[int]:
         """The labelled structures and `count` more that a rule asks for."""
         left = np.setdiff1d(np.arange(len(self.pool.ids)), labelled)
         factor, known = self.fit(labelled, shares=False), self.pool.select(np.array(labelled))
+        blocks = self.blocks.select(left)
+        if misfit:
+            factor, blocks = self.damped(labelled, left)
         field = EnergyField.of(factor, self.pool.select(left), known) if rule.name == FIELD_RULE else None
         problem = Problem(
             factor,
-            self.blocks.select(left),
+            blocks,
             self.reference,
             field,
             labelled=self.blocks.energy[labelled],
@@ -149,12 +164,12 @@ class Task:
         )
         return [*labelled, *(int(left[pick.index]) for pick in select(problem, rule, count, seed=seed))]
 
-    def curve(self, rule: Rule, sizes: Sequence[int], draw: int) -> Iterator[Row]:
+    def curve(self, rule: Rule, misfit: bool, sizes: Sequence[int], draw: int) -> Iterator[Row]:
         """Errors at each number of labels, by both fits."""
         labelled = list(self.start)
         for before, size in pairwise((START, *sizes)):
             if size > before:
-                labelled = self.more(labelled, rule, size - before, seed=1000 * self.seed + draw)
+                labelled = self.more(labelled, rule, misfit, size - before, seed=1000 * self.seed + draw)
             for shares in (False, True):
                 found = errors(residuals(self.test, self.fit(labelled, shares=shares).fit()))
                 atoms = int(self.pool.n_atoms[labelled].sum())
@@ -163,8 +178,8 @@ class Task:
 
 def mean_curve(task: Task, name: str, sizes: Sequence[int], draws: int) -> list[Row]:
     """The curve of a rule; for one that draws, the mean over several draws."""
-    rule = parse_rule(name)
-    curves = [list(task.curve(rule, sizes, draw)) for draw in range(draws if rule.name == "random" else 1)]
+    rule, misfit = parse_rule(name)
+    curves = [list(task.curve(rule, misfit, sizes, draw)) for draw in range(draws if rule.name == "random" else 1)]
     columns = ("atoms", *KEYS)
     return [
         {**rows[0], **{key: float(np.mean([row[key] for row in rows])) for key in columns}}

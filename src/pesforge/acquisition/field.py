@@ -13,9 +13,9 @@ from pesforge.potentials.normal import Factor
 from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.design import Design
 
-MISFIT_SHARE = 0.1
+MISFIT_SHARE = 1.0
 """Mean prior variance of the misfit over that of the model."""
-MISFIT_LENGTH = 0.25
+MISFIT_LENGTH = 0.5
 """Length over which the misfit changes, in median distances of two structures."""
 NOISE_SHARE = 1e-3
 """Variance of the noise of an energy label over the mean prior variance of the model."""
@@ -26,7 +26,7 @@ class EnergyField:
     """Covariance of energies per atom e = x v + δ of T structures, candidates first, given what is labelled.
 
     x v is the linear model with its prior, about the mean structure; δ is the misfit, a random function of the
-    descriptors with covariance ρ exp(−d²/(2 ℓ²)), d being the distance of standardised mean descriptors. A model
+    descriptors with covariance ρ exp(−d/ℓ), d being the distance of standardised mean descriptors. A model
     that ignores its misfit believes, after few labels with their many forces, that only the extremes are left to learn.
 
     Args:
@@ -78,7 +78,7 @@ class EnergyField:
         typical, variance = float(np.median(distance)), float(np.mean(np.sum(rows**2, axis=1)))
         if not (typical > 0 and variance > 0):
             raise DataError("the structures have the same descriptors: there is nothing to choose between.")
-        misfit = np.exp(-0.5 * (distance / (misfit_length * typical)) ** 2)
+        misfit = np.exp(-distance / (misfit_length * typical))
         asked, known = len(candidates.ids), len(labelled.ids)
         target = np.arange(asked + known) if reference is None else np.arange(asked + known, len(points))
         field = cls(rows @ rows.T / variance + misfit_share * misfit, target, noise_share)

@@ -73,7 +73,7 @@ def test_the_field_is_the_conditional_gaussian_of_model_and_misfit(make_design):
     means = (design.energy / design.n_atoms[:, None])[order]
     distance = cdist(means / means.std(axis=0), means / means.std(axis=0))
     prior = rows @ rows.T / np.mean(np.sum(rows**2, axis=1))
-    prior = prior + 0.3 * np.exp(-0.5 * (distance / (0.5 * np.median(distance))) ** 2)
+    prior = prior + 0.3 * np.exp(-distance / (0.5 * np.median(distance)))
     target = np.arange(12, 20)
     before = conditioned(prior, np.array([10, 11]), 0.01)
     np.testing.assert_allclose(field.covariance, before, atol=1e-10)
