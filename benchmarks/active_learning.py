@@ -7,12 +7,12 @@ FOLDER holds `El_training.extxyz` and `El_test.extxyz`. The labels of a pool are
 the split `published` the pool is the training file and the test the test file; on `resplit` both together are dealt
 anew for every seed, 35 % of each family to the test, copies always to the same side. All rules of a seed begin with the
 same three random structures; `random` goes on from them in `--draws` ways, the mean of which counts. The potential is
-refitted at every number of labels that is told, with α of the evidence; nothing of the test enters a choice. A rule is
-NAME[:UNIT][+diverse][+cost][+misfit], the cost of a label being its number of atoms; with `misfit` the noise of all
-labels grows with the predicted forces (`blocks.damping`, f₀ half of the rms force that is labelled). Each set of labels is fitted twice: plain,
-and with the shares of `pesforge.acquisition.descriptors.standing`.
+refitted at every number of labels that is told, with α of the evidence; nothing of the test enters a choice.
 
-Design matrices are computed once and kept in DIR. Writes `active_learning.csv`, rows of a rule, seed, fit and number of
+A rule is NAME[:UNIT][+diverse][+cost][+misfit], the cost of a label being its number of atoms; with `misfit` the noise
+of all labels grows with the predicted forces (`blocks.damping`, f₀ half of the rms force that is labelled).
+
+Design matrices are computed once and kept in DIR. Writes `active_learning.csv`, rows of a rule, seed and number of
 labels, adding to what is there. Prints the error at `--at` labels over that of random at as many and at twice as many,
 with standard errors over the seeds.
 """
@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 from pesforge.acquisition.blocks import Blocks, blocks_of, damping
-from pesforge.acquisition.descriptors import standardised, standing
 from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.model import Frame
 from pesforge.acquisition.rules import Reference
@@ -99,7 +98,6 @@ class Task:
         weights: weights of every fit.
         blocks: of the whole pool.
         reference: the pool.
-        points: (S, K) standardised descriptors of the pool.
         start: places of the first structures.
         seed: of this task.
     """
@@ -110,7 +108,6 @@ class Task:
     weights: Weights
     blocks: Blocks
     reference: Reference
-    points: np.ndarray
     start: tuple[int, ...]
     seed: int
 
@@ -129,19 +126,17 @@ class Task:
         factor = frame.factor(pool.select(np.array(start)), weights)
         blocks, reference = blocks_of(factor, pool), Reference.of(factor, pool)
         test = design.select(np.sort(held_out))
-        return cls(pool, test, frame, weights, blocks, reference, standardised([pool]), start, seed)
+        return cls(pool, test, frame, weights, blocks, reference, start, seed)
 
-    def fit(self, labelled: Sequence[int], *, shares: bool) -> Factor:
+    def fit(self, labelled: Sequence[int]) -> Factor:
         """The fit to some labels; nothing else of the pool's labels is looked at."""
-        chosen = np.array(labelled)
-        factors = standing(self.points, chosen) if shares else None
-        return self.frame.factor(self.pool.select(chosen), self.weights, shares=factors)
+        return self.frame.factor(self.pool.select(np.array(labelled)), self.weights)
 
     def damped(self, labelled: list[int], left: np.ndarray) -> tuple[Factor, Blocks]:
         """The fit and the blocks of the rest, with noise that grows with forces: measured ones, else predicted ones."""
         known, rest = self.pool.select(np.array(labelled)), self.pool.select(left)
         misfit_force = MISFIT_FORCE * float(np.sqrt(np.mean(known.y_forces**2)))
-        predicted = rest.forces @ self.fit(labelled, shares=False).fit().coefficients
+        predicted = rest.forces @ self.fit(labelled).fit().coefficients
         factors = damping(known.y_forces, known.n_atoms, misfit_force)
         blocks = self.blocks.select(left).damped(damping(predicted, rest.n_atoms, misfit_force))
         return self.frame.factor(known, self.weights, shares=factors), blocks
@@ -149,7 +144,7 @@ class Task:
     def more(self, labelled: list[int], rule: Rule, misfit: bool, count: int, seed: int) -> list[int]:
         """The labelled structures and `count` more that a rule asks for."""
         left = np.setdiff1d(np.arange(len(self.pool.ids)), labelled)
-        factor, known = self.fit(labelled, shares=False), self.pool.select(np.array(labelled))
+        factor, known = self.fit(labelled), self.pool.select(np.array(labelled))
         blocks = self.blocks.select(left)
         if misfit:
             factor, blocks = self.damped(labelled, left)
@@ -165,15 +160,14 @@ class Task:
         return [*labelled, *(int(left[pick.index]) for pick in select(problem, rule, count, seed=seed))]
 
     def curve(self, rule: Rule, misfit: bool, sizes: Sequence[int], draw: int) -> Iterator[Row]:
-        """Errors at each number of labels, by both fits."""
+        """Errors at each number of labels."""
         labelled = list(self.start)
         for before, size in pairwise((START, *sizes)):
             if size > before:
                 labelled = self.more(labelled, rule, misfit, size - before, seed=1000 * self.seed + draw)
-            for shares in (False, True):
-                found = errors(residuals(self.test, self.fit(labelled, shares=shares).fit()))
-                atoms = int(self.pool.n_atoms[labelled].sum())
-                yield {"shares": int(shares), "labels": size, "atoms": atoms, **{key: found[key] for key in KEYS}}
+            found = errors(residuals(self.test, self.fit(labelled).fit()))
+            atoms = int(self.pool.n_atoms[labelled].sum())
+            yield {"labels": size, "atoms": atoms, **{key: found[key] for key in KEYS}}
 
 
 def mean_curve(task: Task, name: str, sizes: Sequence[int], draws: int) -> list[Row]:
@@ -195,28 +189,28 @@ def ratio(numbers: np.ndarray, base: np.ndarray) -> tuple[float, float]:
 
 
 def table(rows: Sequence[Row], at: int) -> Iterator[str]:
-    """Lines: error of each rule at `at` labels over random's, plain fit, at as many and at twice as many."""
+    """Lines: error of each rule at `at` labels over random's at as many and at twice as many."""
     errors_of: dict[tuple[Any, ...], dict[int, list[float]]] = {}
     for row in rows:
-        key = (row["element"], row["split"], row["rule"], int(row["shares"]), int(row["labels"]))
+        key = (row["element"], row["split"], row["rule"], int(row["labels"]))
         errors_of.setdefault(key, {})[int(row["seed"])] = [float(row[name]) for name in KEYS]
     heads = ("E MAE", "F MAE", "E RMSE", "F RMSE")
     for element, split in dict.fromkeys(key[:2] for key in errors_of):
         yield f"{element} {split}: error at {at} labels over random's at {at} and {2 * at} (standard error over seeds)"
         yield f"{'rule':<30}{'seeds':>6}" + "".join(f"{f'{head} /{n}':>16}" for head in heads for n in (at, 2 * at))
-        for rule, shares in dict.fromkeys((key[2], key[3]) for key in errors_of if key[:2] == (element, split)):
-            own = errors_of.get((element, split, rule, shares, at), {})
+        for rule in dict.fromkeys(key[2] for key in errors_of if key[:2] == (element, split)):
+            own = errors_of.get((element, split, rule, at), {})
             cells = ""
             for column in range(len(KEYS)):
                 for number in (at, 2 * at):
-                    base = errors_of.get((element, split, "random", 0, number), {})
+                    base = errors_of.get((element, split, "random", number), {})
                     seeds = sorted(set(own) & set(base))
                     if len(seeds) < 2:
                         cells += f"{'–':>16}"
                         continue
                     pair = (np.array([values[seed][column] for seed in seeds]) for values in (own, base))
                     cells += "{:>9.3f} ({:.3f})".format(*ratio(*pair))
-            yield f"{rule + (' shares' if shares else ''):<30}{len(own):>6}{cells}"
+            yield f"{rule:<30}{len(own):>6}{cells}"
 
 
 def main() -> None:
@@ -234,7 +228,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path, weights = arguments.out / "active_learning.csv", Weights(arguments.energy_weight, 1.0, 0.0)
-    names = ("element", "split", "rule", "seed", "shares", "labels", "atoms", *KEYS)
+    names = ("element", "split", "rule", "seed", "labels", "atoms", *KEYS)
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, names)

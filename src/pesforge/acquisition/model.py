@@ -55,7 +55,7 @@ class Frame:
             labelled: structures with their labels.
             weights: weights of the labels.
             alpha: prior precision; None: that of the evidence.
-            shares: (S,) factors of all weights of each structure, such as `descriptors.standing`; None: 1.
+            shares: (S,) factors of all weights of each structure, such as `blocks.damping`; None: 1.
 
         Raises:
             DataError: an energy or force is not a number, or the normal matrix is not positive definite.
