@@ -146,7 +146,7 @@ class Task:
         left = np.setdiff1d(np.arange(len(self.pool.ids)), labelled)
         factor, known = self.fit(labelled), self.pool.select(np.array(labelled))
         blocks = self.blocks.select(left)
-        if misfit:
+        if misfit and known.y_forces.any():  # perfect crystals alone have no force to measure others by
             factor, blocks = self.damped(labelled, left)
         field = EnergyField.of(factor, self.pool.select(left), known) if rule.name == FIELD_RULE else None
         problem = Problem(
