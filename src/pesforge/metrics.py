@@ -19,6 +19,9 @@ TO_REPORTED = {"energy": 1e3, "force": 1.0, "stress": EV_PER_ANG3_IN_GPA}
 
 ROUNDING = 1e-9
 """Errors below it, in meV/atom, eV/Å or GPa, are zero by symmetry and have no ratio."""
+LABEL_NOISE = {"energy": 1e-2, "force": 1e-3, "stress": 1e-3}
+"""Errors below it, in meV/atom, eV/Å and GPa, are the rounding of a reference code whose SCF cycle ends at a tolerance:
+forces that vanish by symmetry, such as those of a crystal at another volume, have such errors in any potential."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,8 @@ def typical_errors(residuals: Residuals, families: Sequence[str]) -> dict[str, f
     """Geometric mean over the families of the RMSE of each; None where no family has one.
 
     Errors of families differ a hundredfold, and a pooled RMSE sees the worst alone. Keys are those of `errors` with
-    `typical` in the place of the statistic, such as `energy_typical_mev_per_atom`. A family whose errors are zero by
-    symmetry does not count.
+    `typical` in the place of the statistic, such as `energy_typical_mev_per_atom`. Errors below `LABEL_NOISE` count as
+    that; a family whose errors are zero by symmetry does not count.
 
     Args:
         residuals: S structures.
@@ -135,7 +138,8 @@ def typical_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """The `typical_errors` of rows with the errors of a family each."""
     result: dict[str, float | None] = {}
     for kind in KINDS:
-        logs = [np.log(row[_key(kind, "rmse")]) for row in rows if (row[_key(kind, "rmse")] or 0.0) > ROUNDING]
+        values = [row[_key(kind, "rmse")] or 0.0 for row in rows]
+        logs = [np.log(max(value, LABEL_NOISE[kind])) for value in values if value > ROUNDING]
         result[_key(kind, "typical")] = float(np.exp(np.mean(logs))) if logs else None
     return result
 
@@ -145,8 +149,8 @@ def typical_standard_errors(
 ) -> dict[str, float | None]:
     """Standard errors of `typical_errors` to first order, the families taken as independent.
 
-    Those of a family are of the jackknife over its groups; a family of one group has none and adds nothing. Keys are
-    those of `typical_errors` with `_se` behind `typical`.
+    Those of a family are of the jackknife over its groups; a family of one group, or with errors below `LABEL_NOISE`,
+    has none and adds nothing. Keys are those of `typical_errors` with `_se` behind `typical`.
 
     Args:
         residuals: S structures.
@@ -161,7 +165,8 @@ def typical_standard_errors(
         found, spread = errors(part), standard_errors(part, [groups[int(structure)] for structure in chosen])
         for kind in KINDS:
             value, error = found[_key(kind, "rmse")] or 0.0, spread.get(_key(kind, "rmse_se"))
-            relative[kind] += [(error or 0.0) / value] if value > ROUNDING else []
+            moves = value > LABEL_NOISE[kind] and error is not None
+            relative[kind] += [error / value if moves and error else 0.0] if value > ROUNDING else []
     result: dict[str, float | None] = {}
     for kind, parts in relative.items():
         mean = typical[_key(kind, "typical")]

@@ -8,13 +8,12 @@ import numpy as np
 
 from pesforge.errors import DataError
 from pesforge.metrics import (
-    ROUNDING,
+    LABEL_NOISE,
     Residuals,
     by_family,
     errors,
     standard_errors,
     typical_errors,
-    typical_of,
     typical_standard_errors,
 )
 from pesforge.potentials.linear import LinearProblem, residuals
@@ -74,7 +73,8 @@ def weigh_by_error(
     is largest where each row weighs by its inverse square: a family whose errors are large, such as free atoms, then
     spoils no other. The error is that of structures that the fit has not seen, so a fixed point is sought: in each
     round a weight goes to the geometric mean of its last value and of the inverse square of the error beside the
-    typical one, within [0.001, 10].
+    geometric mean over the families, within [0.001, 10]. Errors below `LABEL_NOISE`, such as forces that vanish by
+    symmetry, say nothing of the potential and change no weight.
 
     Args:
         design: labelled structures.
@@ -90,14 +90,13 @@ def weigh_by_error(
         problem = LinearProblem(design.emphasised(found), prior_power=settings.prior_power)
         left_out = problem.leave_out(Weights.of(settings), alpha, design.ids, columns)
         rows = by_family(left_out, design.families)
-        typical = typical_of(rows)
-        for row in rows:
-            for place, kind in enumerate(RMSE_KEYS):
-                error, usual = row[RMSE_KEYS[kind]], typical[TYPICAL_KEYS[kind]]
-                if isinstance(error, float) and usual is not None and error > ROUNDING:
-                    last = found[str(row["family"])]
-                    wanted = np.sqrt(last[place]) * usual / error
-                    last[place] = float(np.clip(wanted, SMALLEST_EMPHASIS, LARGEST_EMPHASIS))
+        for place, (kind, key) in enumerate(RMSE_KEYS.items()):
+            found_errors = {str(row["family"]): row[key] for row in rows}
+            told = {family: e for family, e in found_errors.items() if isinstance(e, float) and e > LABEL_NOISE[kind]}
+            usual = float(np.exp(np.mean(np.log(list(told.values()))))) if told else 0.0
+            for family, error in told.items():
+                wanted = np.sqrt(found[family][place]) * usual / error
+                found[family][place] = float(np.clip(wanted, SMALLEST_EMPHASIS, LARGEST_EMPHASIS))
     return {family: (energy, force, stress) for family, (energy, force, stress) in found.items()}
 
 
