@@ -114,7 +114,7 @@ def pareto(candidates: Sequence[Row]) -> str:
             panel.plot(*chosen, "o", ms=13, mfc="none", mec=svg.INK, mew=1.4, ls="none", label="chosen")
             panel.set_xlabel(keys[x][1])
             panel.set_ylabel(keys[y][1])
-            svg.few_ticks(panel, 4)
+            svg.few_ticks(panel, 2, 4)
         legend_below(figure, axes[0], columns=5)
         return svg.to_svg(figure, "pareto", "Errors of all candidates in three planes")
 

@@ -232,7 +232,7 @@ def fit_evidence(rng: np.random.Generator) -> dict[str, Any]:
     ]
     candidates += [
         {
-            "name": f"linear-{energy}",
+            "name": f"linear {energy:g} : 1 : 2500",
             "kind": "linear",
             "weights": {"w_energy": energy, "w_force": 1.0, "w_stress": 2500.0},
             **errors(1.2 + 80 / energy, 0.0205 + 1e-6 * energy, 0.062),
