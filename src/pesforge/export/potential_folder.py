@@ -21,6 +21,7 @@ from pesforge.potentials.classical import ClassicalPotential
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
+from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.stacked import Basis
 from pesforge.uncertainty.guard import Guard
@@ -103,6 +104,7 @@ def save_potential(
     head: NeuralHead | None = None,
     matrix: FloatArray | None = None,
     offset: FloatArray | None = None,
+    posterior: Posterior | None = None,
     metadata: Mapping[str, Any],
 ) -> None:
     """Write a potential on ACE invariants into `folder`, see `save_model`.
@@ -116,6 +118,7 @@ def save_potential(
         head: non-linear head of a neural potential.
         matrix: projections (K, P) that the head sees.
         offset: (P,) taken off the projections; None for a neural potential: zero.
+        posterior: of the coefficients of a linear potential; None: it knows nothing of its own error.
         metadata: plain values for `model.json` and the model card.
 
     Raises:
@@ -123,7 +126,7 @@ def save_potential(
     """
     if head is not None and offset is None:
         offset = np.zeros(len(head.mean))
-    save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset), metadata)
+    save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset, posterior), metadata)
 
 
 def potential_place(folder: Path | str) -> Path:

@@ -133,9 +133,15 @@ def posterior_of(factor: Factor, energy_rows: FloatArray, left_out: FloatArray) 
     half = factor.half(energy_rows)
     own = np.einsum("ps,ps->s", half, half)
     outside = own / np.maximum(1.0 - factor.weights.energy * own, np.finfo(np.float64).eps)
-    scale = quantile_scale(left_out, outside)
-    whitening = scipy.linalg.solve_triangular(factor.cholesky, np.diag(factor.scale), lower=True, check_finite=False).T
+    return Posterior(whitening_of(factor), quantile_scale(left_out, outside))
+
+
+def whitening_of(factor: Factor) -> FloatArray:
+    """W (P, R) with H⁻¹ = W Wᵀ in the units of the coefficients, for rows of invariants that are not centred."""
+    whitening: FloatArray = scipy.linalg.solve_triangular(
+        factor.cholesky, np.diag(factor.scale), lower=True, check_finite=False
+    ).T
     centre = factor.centring.functions[:, factor.columns]
     n_species, functions = centre.shape
     whitening[-n_species:] -= centre @ whitening[:functions]
-    return Posterior(np.ascontiguousarray(whitening), scale)
+    return np.ascontiguousarray(whitening)

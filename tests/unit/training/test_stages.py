@@ -106,6 +106,13 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
         wanted, structures = residuals(copper_design, fit), range(len(copper_frames))
         assert judged["errors"]["force_rmse_ev_per_ang"] > errors(wanted)["force_rmse_ev_per_ang"]
         energies = wanted.energy
+        problem = LinearProblem(copper_design, prior_power=MODEL.prior_power)
+        factor = problem.factorise(weights, POINT["alpha"], COLUMNS)
+        told = calculator.potential.uncertainty(copper_frames[0], forces=True)
+        scale = calculator.potential.posterior.scale
+        expected = scale * len(copper_frames[0]) * np.sqrt(factor.leverages(copper_design.select([0]))["energy"][0])
+        assert told.energy_sigma_ev == pytest.approx(expected, rel=1e-4)
+        assert told.force_sigma_ev_per_ang.shape == copper_frames[0].positions.shape
     else:
         losses = [min(row["validation_loss"] for row in found["history"]) for found in trained["metrics"]]
         best = losses.index(min(losses))
