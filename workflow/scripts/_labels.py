@@ -15,13 +15,13 @@ from pesforge.settings import Dft
 def label(job, pool, number, stage, total):
     """Label batch `number` of the structures of `pool`, and write its labels and failures.
 
-    Progress counts the structures of all batches that have a label, by the journals: `stage` is its first word, `total`
-    how many there will be.
+    Progress counts the structures of all batches that have a label, by the journals, which also hold those that the study
+    no longer asks for: `stage` is its first word, `total` how many there will be.
     """
     params, dft, journals = job.params, Dft.model_validate(job.params.dft), Path(job.params.journals)
     start = number * params.batch_size
     progress = Progress(stage, total)
-    progress.begin_at(_finished(journals))
+    progress.begin_at(min(total, _finished(journals)))
     labelled, failures = label_batch(
         pool[start : start + params.batch_size],
         settings=settings_of(job),
@@ -31,7 +31,7 @@ def label(job, pool, number, stage, total):
         max_attempts=dft.max_attempts,
         timeout_s=dft.timeout_s,
         on_progress=lambda _done, _total, event: progress.update(
-            _finished(journals), f"({event['id']} {event['event']})"
+            min(total, _finished(journals)), f"({event['id']} {event['event']})"
         ),
     )
     write_frames(job.output.labels, labelled)
