@@ -15,8 +15,8 @@ from pesforge.settings import Dft
 def label(job, pool, number, stage, total):
     """Label batch `number` of the structures of `pool`, and write its labels and failures.
 
-    Progress counts the structures of all batches that have a label, by the journals, which also hold those that the study
-    no longer asks for: `stage` is its first word, `total` how many there will be.
+    Progress counts the structures of all batches that have a label, by the journals, which also hold those that the
+    study no longer asks for: `stage` is its first word, `total` how many there will be.
     """
     params, dft, journals = job.params, Dft.model_validate(job.params.dft), Path(job.params.journals)
     start = number * params.batch_size
