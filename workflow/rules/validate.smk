@@ -109,6 +109,7 @@ rule validate_potential:
         validate=plain(STUDY.validate_),
         crystals=LOADED.crystals,
         displacement=STUDY.sample.stiffness_displacement_ang,
+        families=list(STUDY.choose.families),
         use=STUDY.choose.use,
         seed=STUDY.seed,
         code=fingerprint("validation", "export", "representations"),

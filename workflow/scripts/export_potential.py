@@ -37,7 +37,7 @@ def work(job):
             "study": params.study,
             "settings": {**read_json(job.input.settings)["settings"], "hash": read_json(job.input.settings)["hash"]},
             "errors": held_out["errors"],
-            "domain": asdict(domain_of(read_frames(job.input.frames))),
+            "domain": asdict(domain_of(read_frames(job.input.frames), params.families)),
             "held_out": held_out["how"],
         },
     )

@@ -45,7 +45,7 @@ def work(job):
         *stable,
     ]
     unfit = unfit_families(held_out["by_family"], settings.tolerances)
-    judged = verdict(checks, use=job.params.use, domain=domain_of(frames), unfit=unfit)
+    judged = verdict(checks, use=job.params.use, domain=domain_of(frames, job.params.families), unfit=unfit)
     write_json(
         job.output.evidence,
         {

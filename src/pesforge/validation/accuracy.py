@@ -68,16 +68,18 @@ def shortest_distance(atoms: Atoms) -> float:
     return float(distances.min())
 
 
-def domain_of(frames: Sequence[Atoms]) -> Domain:
+def domain_of(frames: Sequence[Atoms], decisive: Sequence[str] = ()) -> Domain:
     """What the training data span.
 
     Args:
         frames: curated structures with `family`, `temperature_k` and `strain`.
+        decisive: families whose temperatures and strains count: those whose errors decide on the use; none: all.
     """
+    counted = [frame for frame in frames if not decisive or frame.info[FAMILY] in decisive]
     return Domain(
         species=tuple(sorted({str(symbol) for frame in frames for symbol in frame.symbols})),
         families=tuple(dict.fromkeys(str(frame.info[FAMILY]) for frame in frames)),
-        max_temperature_k=max(float(frame.info[TEMPERATURE_K]) for frame in frames),
-        max_hydrostatic_strain=max(abs(float(np.mean(frame.info[STRAIN][:3]))) for frame in frames),
+        max_temperature_k=max(float(frame.info[TEMPERATURE_K]) for frame in counted),
+        max_hydrostatic_strain=max(abs(float(np.mean(frame.info[STRAIN][:3]))) for frame in counted),
         shortest_distance_ang=min(shortest_distance(frame) for frame in frames),
     )

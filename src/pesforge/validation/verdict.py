@@ -137,11 +137,11 @@ def _outside(domain: Domain) -> list[dict[str, str]]:
         (f"elements other than {', '.join(domain.species)}", "the potential has no parameters for them"),
         (
             f"temperatures above {domain.max_temperature_k:.0f} K",
-            "the largest thermal displacements in the training data",
+            "the largest thermal displacements in the data that the use rests on",
         ),
         (
             f"linear strain beyond ±{100 * domain.max_hydrostatic_strain:.1f} %",
-            "the largest volume change in the training data",
+            "the largest volume change in the data that the use rests on",
         ),
         (
             f"distances below {domain.shortest_distance_ang:.2f} Å",

@@ -113,6 +113,8 @@ def test_the_domain_is_what_the_data_span(copper):
     assert domain.max_temperature_k == 300.0
     assert domain.max_hydrostatic_strain == pytest.approx(0.03)
     assert domain.shortest_distance_ang == pytest.approx(0.97 * 3.62 / np.sqrt(2))
+    cool = domain_of([cold, strained], ["strain"])
+    assert (cool.max_temperature_k, cool.families) == (0.0, ("thermal", "strain"))
 
 
 def test_the_shortest_distance_counts_periodic_images():
