@@ -53,7 +53,7 @@ def test_the_plan_counts_what_a_driver_will_make_without_one(tmp_path):
         "md              6 structures",
         "relaxed         2 structures",
         "labels         24 (0 there already",
-        "draft potential of 100 functions at most, 1100 steps or more",
+        "draft potential of 50 functions at most, 1100 steps or more",
     ):
         assert line in plan
     (tmp_path / "coarse.yaml").write_text(text.replace("sample:\n", "sample:\n  driver: {kind: dft}\n"))
