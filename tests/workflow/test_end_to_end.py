@@ -28,6 +28,7 @@ STAGES = {
     "coverage",
     "describe",
     "crossvalidate",
+    "uncertainty",
     "train",
     "choose",
     "validate",
