@@ -13,7 +13,7 @@ from pesforge.io import write_json
 
 def work(job):
     if stopped(job.input.state):
-        Path(job.output.potential).mkdir(parents=True)
+        Path(job.output.potential).mkdir(parents=True, exist_ok=True)
         write_json(job.output.evidence, None)
         return f"round {job.wildcards.round}: the rounds have stopped"
     kept, decisions = believed(job.input.labels, job.params.curate)
