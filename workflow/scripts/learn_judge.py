@@ -20,7 +20,7 @@ def work(job):
     if not state.stopped:
         state = state.after(*figures(job))
     write_json(job.output.state, state.plain())
-    return f"round {number}: {state.why(number) if state.stopped else '; '.join(state.rows[-1]['misses'])}"
+    return f"round {number}: {'; '.join(state.rows[-1]['misses']) or 'every tolerance is met'}"
 
 
 def figures(job):
