@@ -15,6 +15,7 @@ wildcard_constraints:
     seed="[0-9]+",
     element="[A-Z][a-z]?",
     split="training|test",
+    round="[0-9]+",
 
 
 if isinstance(LOADED, LoadedPublished):
@@ -39,6 +40,10 @@ else:
     if STUDY.fidelity is not None:
 
         include: "workflow/rules/fidelity.smk"
+
+    if STUDY.learn is not None:
+
+        include: "workflow/rules/learn.smk"
     include: "workflow/rules/report.smk"
 
 

@@ -16,6 +16,8 @@ DFT_RULES = (
     "measure_stiffness",
     "label_batch",
     "label_low_batch",
+    "label_exam",
+    "label_control",
     "compute_eos",
     "compute_elastic",
     "compute_phases",
@@ -30,6 +32,8 @@ PURPOSES = {
     "compute_elastic": "elastic constants",
     "compute_phases": "competing crystals",
     "label_low_batch": "cheap level",
+    "label_exam": "exam of active learning",
+    "label_control": "random control of active learning",
     "sample_driven": "moving the atoms of driven families",
 }
 """What the rules that label no batch calculate for."""

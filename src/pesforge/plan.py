@@ -18,10 +18,12 @@ from pesforge.dft.shapes import other_shapes, shapes
 from pesforge.driven_settings import Moving
 from pesforge.fields import FAMILY, ID, REFERENCE_CELL
 from pesforge.io import read_json
+from pesforge.learn_settings import LEARNED
 from pesforge.progress import duration
 from pesforge.published.mlearn import CITATION
 from pesforge.published.settings import SPLITS
 from pesforge.published.sources import url_of
+from pesforge.sampling.driven import SHIFT_ANG
 from pesforge.sampling.prepare import draft
 from pesforge.sampling.surface import ENDLESS_ANG
 from pesforge.structure import from_plain
@@ -144,6 +146,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     events = list(read_journals(results / study.name / "label" / "journal"))
     measured = {event["id"]: float(event["seconds"]) for event in events if event["event"] == "finished"}
     done = {event["id"] for event in events if event["event"] in ("finished", "recalled")}
+    done = {name for name in done if not name.startswith(f"{LEARNED}-")}
     engine, drafts = get_engine(study.dft), draft(loaded.families, parent, study.seed)
     driven = [cell for cells in loaded.standins.values() for cell in cells]
     drafts += driven
@@ -157,6 +160,10 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
     others += study.validate_.eos_points * len(loaded.crystals[1:])
     stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
+    beside = (
+        event for folder in (results / study.name / "learn").glob("**/journal") for event in read_journals(folder)
+    )
+    stored -= sum(event["event"] == "finished" for event in beside)
     names = {frame.info[ID] for frame in drafts}
     left = sum(times[frame.info[FAMILY]] for frame in drafts if frame.info[ID] not in done)
     left -= sum(times[frame.info[FAMILY]] for frame in driven[: len(done - names)])
@@ -172,6 +179,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         f"  {'labels':<10} {labels:>6} ({len(done)} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
         *_driver_lines(loaded),
+        *_learn_lines(loaded, parent, settings, engine, scale),
         f"  DFT        about {duration(each)} per label ({source}),",
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",
     ]
@@ -195,3 +203,31 @@ def _driver_lines(loaded: LoadedStudy) -> list[str]:
         for name, part in moving.items()
     )
     return [f"  {'driver':<10} coarse DFT, {steps} steps or more: about {duration(seconds)} beside the labels"]
+
+
+def _learn_lines(
+    loaded: LoadedStudy, parent: Atoms, settings: ReferenceSettings, engine: Engine, scale: float
+) -> list[str]:
+    """What the rounds of active learning label at most, and how long that takes; nothing without rounds.
+
+    Args:
+        loaded: checked study.
+        parent: parent crystal.
+        settings: reference settings.
+        engine: of the estimate.
+        scale: what labels took over what was estimated for them.
+    """
+    learn = loaded.settings.learn
+    if learn is None:
+        return []
+    cell = parent.repeat(learn.pool.supercell)
+    cell.rattle(SHIFT_ANG, seed=0)
+    cell.info[REFERENCE_CELL] = cell.cell.array
+    most = learn.rounds * learn.per_round
+    labels = most * (2 if learn.control else 1) + learn.test
+    seconds = labels * scale * label_seconds(cell, settings, engine)
+    control = f", {most} random ones beside them" if learn.control else ""
+    return [
+        f"  {'learn':<10} up to {most} labels in {learn.rounds} rounds{control}, an exam of {learn.test}: at most "
+        f"{duration(seconds)} beside the labels above"
+    ]

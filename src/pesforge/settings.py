@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pesforge.family_settings import Crystal, Sample
 from pesforge.fidelity_settings import Fidelity
+from pesforge.learn_settings import LEARNED, Learn
 from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
 LEAST_GRID_CUTOFF_EV = 2000.0
@@ -274,6 +275,7 @@ class Study(Section):
     choose: Choose = Field(default_factory=Choose, description="choice")
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
     fidelity: Fidelity | None = Field(None, description="a cheap level beside the converged one")
+    learn: Learn | None = Field(None, description="rounds of active learning")
 
     @model_validator(mode="after")
     def _fidelity_of_this_study(self) -> Self:
@@ -286,7 +288,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _decisive_families_are_sampled(self) -> Self:
-        sampled = [*self.families, *self.sample.driven()]
+        sampled = [*self.families, *self.sample.driven(), *([LEARNED] if self.learn is not None else [])]
         unknown = [name for name in self.choose.families if name not in sampled]
         if unknown:
             raise ValueError(

@@ -1,5 +1,6 @@
 """A study file checked as a whole: all of its mistakes at once, or everything that the stages need to know."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,6 +111,20 @@ def _counted(study: Study, shared: int) -> Study:
     return study.model_copy(update={"sample": sample})
 
 
+def _learn_mistakes(study: Study, atoms: int) -> list[Mistake]:
+    """What the rounds of active learning cannot do with a parent of so many atoms."""
+    if study.learn is None:
+        return []
+    found = []
+    if atoms * math.prod(study.learn.pool.supercell) < 2:
+        found.append(Mistake(("learn", "pool", "supercell"), "a single atom does not move; raise it."))
+    lowered = study.learn.degree_reduction
+    if lowered is not None and lowered >= (most := max(study.describe.max_degree)):
+        text = f"{lowered} leaves no function of `describe.max_degree`; allowed: below {most}."
+        found.append(Mistake(("learn", "degree_reduction"), text))
+    return found
+
+
 def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_folder: Path) -> LoadedStudy:
     mistakes: list[Mistake] = []
     settings: Study | None = None
@@ -142,6 +157,7 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         if not complaints:
             driven, standins, complaints = prepare_driven(settings, parent, families)
             mistakes += [Mistake(place, text) for place, text in complaints]
+        mistakes += _learn_mistakes(settings, len(parent))
         crystals, complaints = hull_crystals(settings, parent, path.parent)
         mistakes += [Mistake(place, text) for place, text in complaints]
     runs: dict[str, dict[str, Any]] = {}

@@ -61,6 +61,28 @@ def test_the_plan_counts_what_a_driver_will_make_without_one(tmp_path):
     assert "coarse DFT, 1100 steps or more: about" in plan
 
 
+def test_the_plan_says_how_much_the_rounds_label_at_most(tiny, tmp_path):
+    text = (REPOSITORY / "config" / "tiny.yaml").read_text()
+    few = plan_text(tiny, tmp_path)
+    assert "learn" not in few
+    plans = []
+    for control in ("true", "false"):
+        path = tmp_path / f"learn-{control}.yaml"
+        path.write_text(text + f"learn: {{rounds: 2, per_round: 5, test: 4, control: {control}}}\n")
+        plans.append(plan_text(load_study(path, REPOSITORY / "config" / "train"), tmp_path))
+    assert "up to 10 labels in 2 rounds, 10 random ones beside them, an exam of 4: at most" in plans[0]
+    assert "up to 10 labels in 2 rounds, an exam of 4: at most" in plans[1]
+    assert [line for line in plans[0].splitlines() if "learn" not in line] == few.splitlines()
+
+
+def test_the_labels_of_the_rounds_are_not_those_of_the_families(tiny, tmp_path):
+    events = [{"id": f"learned-0-300K-{n:03d}", "event": "finished", "seconds": 3.0, "key": str(n)} for n in range(4)]
+    journal = tmp_path / "tiny" / "label" / "journal" / "0003.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert "labels         15 (0 there already" in plan_text(tiny, tmp_path)
+
+
 def test_the_plan_uses_measured_times_and_survives_a_torn_journal(tiny, tmp_path):
     journal = tmp_path / "tiny" / "label" / "journal" / "0000.jsonl"
     journal.parent.mkdir(parents=True)

@@ -131,6 +131,15 @@ def test_an_unknown_functional_is_found_beside_other_mistakes(tmp_path):
         (GOOD + "train: {sweep: {seeds: 9}}\n", "`sweep.seeds` must not exceed `folds`"),
         (GOOD + "sample: {thermal: null, strain: null, volume: null}\n", "at least one family"),
         (GOOD + "converge: {cutoff_ev: [300, 200, 100]}\n", "`cutoff_ev` must rise"),
+        (GOOD + "learn: {rule: i_optimol}\n", "learn.rule: found 'i_optimol'"),
+        (GOOD + "learn: {per_round: 64}\n", "`learn.per_round`: 64 of the 63 structures"),
+        (
+            GOOD + "learn: {test: 9, pool: {count: 1, strains: [0.0]}}\n",
+            "`learn.per_round`: 6 and `learn.test`: 9 of the 3",
+        ),
+        (GOOD + "learn: {degree_reduction: 12}\n", "learn.degree_reduction: 12 leaves no function"),
+        (GOOD + "learn: {stop: {force_rmse_ev_per_ang: 0}}\n", "learn.stop.force_rmse_ev_per_ang: found 0"),
+        (GOOD.replace("[Si]", "[Cu]").replace("diamond", "sc") + "learn: {}\n", "a single atom does not move"),
     ],
 )
 def test_each_kind_of_mistake_has_a_clear_text(tmp_path, text, expected):
@@ -241,3 +250,5 @@ def test_families_that_decide_must_be_sampled(tmp_path):
     path = tmp_path / "right.yaml"
     path.write_text(GOOD + "choose: {families: [thermal, md]}\nsample: {md: {}}\n")
     assert load_study(path, TRAIN).settings.choose.families == ("thermal", "md")
+    path.write_text(GOOD + "choose: {families: [learned]}\nlearn: {}\n")
+    assert load_study(path, TRAIN).settings.choose.families == ("learned",)

@@ -60,6 +60,7 @@ rule weigh_families:
             f"{OUT}/validate/elastic.json",
             *([f"{OUT}/validate/phases.json"] if LOADED.crystals else []),
             *([f"{OUT}/fidelity/labels.extxyz"] if STUDY.fidelity is not None else []),
+            *([f"{OUT}/evidence/learn.json"] if STUDY.learn is not None else []),
         ],
     output:
         evidence=f"{OUT}/evidence/ledger.json",
@@ -74,6 +75,7 @@ rule weigh_families:
         crossvalidate=plain(STUDY.crossvalidate),
         journals=f"{OUT}/label/journal",
         low_journals=f"{OUT}/fidelity/journal",
+        learn_journals=LEARN_JOURNALS,
         store=STORE,
         store_code=DFT_CODE,
         moving_store=MOVING_STORE,

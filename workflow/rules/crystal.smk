@@ -4,14 +4,38 @@ import math
 from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
 from pesforge.dft.shapes import other_shapes
+from pesforge.learn_settings import LEARNED
 from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
 
-def batches(first, structures):
+def numbered(first, structures):
     """Names of the label batches of a wave, from number `first` on; they follow from the settings alone."""
     last = first + math.ceil(structures / STUDY.label.batch_size)
     return [f"{index:04d}" for index in range(first, last)]
+
+
+def learned_waves(first, learn):
+    """Names of the batches of the picks of each round, from number `first` on; nothing without rounds."""
+    if learn is None:
+        return []
+    size = len(numbered(0, learn.per_round))
+    return [numbered(first + size * number, learn.per_round) for number in ROUNDS]
+
+
+def control_journal(number):
+    """Folder of the journals of the control of a round."""
+    return f"{OUT}/learn/{number}/control/journal"
+
+
+def pools():
+    """Of every batch the file that its structures stand in, and the number of the first batch of that file."""
+    waves = [
+        (f"{OUT}/sample/pool.extxyz", FIRST_WAVE),
+        (f"{OUT}/drive/pool.extxyz", SECOND_WAVE),
+        *((f"{OUT}/learn/{number}/picks.extxyz", PICKED[number]) for number in ROUNDS),
+    ]
+    return {batch: (pool, int(wave[0])) for pool, wave in waves for batch in wave}
 
 
 def low_total(study):
@@ -30,6 +54,11 @@ def low_batches(study):
     ]
 
 
+def most_learned(study):
+    """Number of structures that the rounds of active learning choose at most."""
+    return study.learn.rounds * study.learn.per_round if study.learn is not None else 0
+
+
 def scanned_parameters(study):
     """Numerical parameters that the stage `converge` scans."""
     names = ["cutoff_ev", "k_spacing_per_ang", "scf_tolerance"]
@@ -46,6 +75,8 @@ def opening(study):
     families = ", ".join(
         f"{count} {family}" for family, count in {**study.families, **COUNTS}.items()
     )
+    learned = most_learned(study)
+    families += f", up to {learned} {LEARNED}" if learned else ""
     return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
 
 
@@ -55,8 +86,18 @@ RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
 # Structures that a driver makes are a second wave of labels; where there are none, nothing of it is in the DAG.
 COUNTS = {family: len(cells) for family, cells in LOADED.standins.items()}
-FIRST_WAVE = batches(0, sum(STUDY.families.values()))
-SECOND_WAVE = batches(len(FIRST_WAVE), sum(COUNTS.values()))
+FIRST_WAVE = numbered(0, sum(STUDY.families.values()))
+SECOND_WAVE = numbered(len(FIRST_WAVE), sum(COUNTS.values()))
+# So are the picks of every round of active learning.
+ROUNDS = [*range(STUDY.learn.rounds)] if STUDY.learn is not None else []
+PICKED = learned_waves(len(FIRST_WAVE + SECOND_WAVE), STUDY.learn)
+LEARNED_WAVES = [batch for wave in PICKED for batch in wave]
+WAVES = FIRST_WAVE + SECOND_WAVE + LEARNED_WAVES
+POOLS = pools()
+LEARN_JOURNALS = {}
+if STUDY.learn is not None:
+    LEARN_JOURNALS["label_exam"] = [f"{OUT}/learn/exam/journal"]
+    LEARN_JOURNALS["label_control"] = [control_journal(number) for number in ROUNDS]
 GUARD = {
     key: getattr(STUDY.curate, key)
     for key in ("max_force_ev_per_ang", "min_distance_factor")
@@ -100,12 +141,16 @@ EVIDENCE = [
 ]
 if STUDY.fidelity is not None:
     EVIDENCE.append(f"{OUT}/evidence/fidelity.json")
+if STUDY.learn is not None:
+    EVIDENCE.append(f"{OUT}/evidence/learn.json")
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
 OPENING = opening(STUDY)
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(
-    PESFORGE_LABELS=str(sum(STUDY.families.values()) + sum(COUNTS.values())),
+    PESFORGE_LABELS=str(
+        sum(STUDY.families.values()) + sum(COUNTS.values()) + most_learned(STUDY)
+    ),
     PESFORGE_LOW_LABELS=str(low_total(STUDY)),
     PESFORGE_RUNS=str(len(RUNS) * len(SEEDS)),
 )

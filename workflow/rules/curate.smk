@@ -58,6 +58,7 @@ rule measure_coverage:
         pools=[
             rules.gather_pool.output.pool,
             *([rules.gather_driven.output.pool] if COUNTS else []),
+            *expand(f"{OUT}/learn/{{round}}/picks.extxyz", round=ROUNDS),
         ],
         curated=rules.audit_dataset.output.frames,
     output:

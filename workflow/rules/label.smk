@@ -3,11 +3,7 @@
 
 rule label_batch:
     input:
-        pool=lambda wildcards: (
-            rules.gather_pool.output.pool
-            if wildcards.batch in FIRST_WAVE
-            else rules.gather_driven.output.pool
-        ),
+        pool=lambda wildcards: POOLS[wildcards.batch][0],
         settings=rules.choose_settings.output.settings,
     output:
         labels=f"{OUT}/label/batches/{{batch}}.extxyz",
@@ -25,9 +21,7 @@ rule label_batch:
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
-        first_batch=lambda wildcards: (
-            0 if wildcards.batch in FIRST_WAVE else len(FIRST_WAVE)
-        ),
+        first_batch=lambda wildcards: POOLS[wildcards.batch][1],
         journals=f"{OUT}/label/journal",
         store=STORE,
         store_code=DFT_CODE,
@@ -38,13 +32,8 @@ rule label_batch:
 
 rule gather_labels:
     input:
-        labels=expand(
-            f"{OUT}/label/batches/{{batch}}.extxyz", batch=FIRST_WAVE + SECOND_WAVE
-        ),
-        failures=expand(
-            f"{OUT}/label/batches/{{batch}}.failures.json",
-            batch=FIRST_WAVE + SECOND_WAVE,
-        ),
+        labels=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=WAVES),
+        failures=expand(f"{OUT}/label/batches/{{batch}}.failures.json", batch=WAVES),
         stiffness=rules.measure_stiffness.output.stiffness,
     output:
         labels=f"{OUT}/label/labels.extxyz",

@@ -16,6 +16,8 @@ PARTS = (
     "potentials",
     "training",
     "uncertainty",
+    "acquisition",
+    "learning",
     "validation",
     "export",
     "report",

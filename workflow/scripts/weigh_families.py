@@ -28,14 +28,17 @@ def work(job):
     rules = sorted({path.name.split(".")[0] for path in store.journals.glob("*.jsonl")})
     jobs = {rule: [*read_journals(store.journals, f"{rule}.*jsonl")] for rule in rules}
     moving = job.params.moving_store and LabelStore(Path(job.params.moving_store), store.code)
-    low = [*read_journals(Path(job.params.low_journals))]
+    others = {"label_low_batch": [job.params.low_journals], **job.params.learn_journals}
+    for rule, folders in others.items():
+        events = [event for folder in folders for event in read_journals(Path(folder))]
+        jobs |= {rule: events} if events else {}
     frames = read_frames(job.input.labels)
     spent = spending(
         stored_seconds(store.root, store.code),
         labels=[(a.info[ID], a.info[FAMILY], a.info[LABEL_KEY].removeprefix(LABEL_PREFIX)) for a in frames],
         failed=[(row["id"], row["family"]) for row in read_json(job.input.label_evidence)["failed"]],
         batches=read_journals(Path(job.params.journals)),
-        jobs=jobs | ({"label_low_batch": low} if low else {}),
+        jobs=jobs,
         moving=moving and stored_seconds(moving.root, moving.code),
         moves=[*read_journals(moving.journals)] if moving else (),
     )

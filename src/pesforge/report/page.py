@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pesforge.learn_settings import LEARNED
 from pesforge.report import (
     fidelity,
     figures,
@@ -16,12 +17,14 @@ from pesforge.report import (
     figures_hull,
     figures_ledger,
     figures_shapes,
+    learn,
     ledger,
     repeats,
     text,
     uncertainty,
 )
-from pesforge.report.evidence import OPTIONAL, SHAPE
+from pesforge.report.evidence import SHAPE
+from pesforge.report.evidence_optional import OPTIONAL
 from pesforge.report.schema import require
 
 Row = Mapping[str, Any]
@@ -33,6 +36,7 @@ SECTIONS = (
     ("data", "Data"),
     ("repeats", "Failed calculations"),
     ("drive", "Driven structures"),
+    ("learn", "Active learning"),
     ("crossvalidation", "Cross-validation"),
     ("uncertainty", "Own errors"),
     ("choice", "Sweep and choice"),
@@ -85,6 +89,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         if evidence["fidelity"]["analysis"]:
             drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
             drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
+    if evidence["learn"]:
+        drawn[learn.NAME] = learn.figure(evidence["learn"])
     if validate["hull"] and len(validate["hull"]["elements"]) == 2:
         drawn["hull"] = figures_hull.hull(validate["hull"])
     phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
@@ -100,6 +106,8 @@ def _tables(evidence: Row) -> dict[str, Any]:
     sampled = dict(sample["families"])
     for name, count in driven["families"].items():
         sampled[name] = sampled.get(name, 0) + count
+    if evidence["learn"]:
+        sampled[LEARNED] = sum(len(row["picks"]) for row in evidence["learn"]["rounds"])
     before, after = (evidence["curate"]["coverage"][when] for when in ("before", "after"))
     eos, elastic, phonon = validate["eos"], validate["elastic_gpa"], validate["phonon_thz"]
     crystals = next((scan for scan in evidence["converge"]["scans"] if scan["shapes"]), None)
@@ -191,8 +199,9 @@ def render(evidence: Row) -> str:
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
             `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
-            `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels; keys in
-            `pesforge.report.evidence`.
+            `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels, `learn` in one with
+            rounds of active learning; keys in `pesforge.report.evidence` and
+            `pesforge.report.evidence_optional`.
 
     Raises:
         DataError: a key is missing.
@@ -212,6 +221,7 @@ def render(evidence: Row) -> str:
             uncertainty_message=uncertainty.message(evidence["uncertainty"]),
             repeats_message=repeats.message(evidence["repeats"]),
             **_fidelity(evidence["fidelity"]),
+            **learn.rows(evidence["learn"]),
             figures=draw(evidence),
             sections=[section for section in SECTIONS if section[0] not in OPTIONAL or section[0] in given],
             driven_message=text.driven_message(given["drive"]) if "drive" in given else "",

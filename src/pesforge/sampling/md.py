@@ -12,7 +12,9 @@ from pesforge.sampling.trajectory import Trajectory
 NAME = "md"
 
 
-def sample(parent: Atoms, settings: Md, drive: Drive, seed: int) -> DrivenFrames:
+def sample(
+    parent: Atoms, settings: Md, drive: Drive, seed: int, family: str = NAME, series: str = NAME
+) -> DrivenFrames:
     """Independent snapshots of the crystal at every temperature and linear strain; each run is one group.
 
     A run is equilibrated, then its snapshots stand twice the integrated autocorrelation time of the potential energy
@@ -23,15 +25,17 @@ def sample(parent: Atoms, settings: Md, drive: Drive, seed: int) -> DrivenFrames
         settings: temperatures, strains, supercell, count, times.
         drive: driver and guard.
         seed: seed of the study.
+        family: of the structures.
+        series: what the names of the runs begin with; another one has other random numbers.
     """
     made = DrivenFrames([], [])
     for strain in settings.strains:
         start = strained(parent, settings.supercell, strain)
         start.info[REFERENCE_CELL] = start.cell.array / (1 + strain)
         for temperature in settings.temperatures_k:
-            group = f"{NAME}-{temperature:g}K" + (f"-{strain:+g}" if strain else "")
-            own = derive_seed(seed, NAME, f"{temperature:g}", f"{strain:g}")
-            head = Head(NAME, parent, start, group, own, strain)
+            group = f"{series}-{temperature:g}K" + (f"-{strain:+g}" if strain else "")
+            own = derive_seed(seed, series, f"{temperature:g}", f"{strain:g}")
+            head = Head(family, parent, start, group, own, strain)
             run = Trajectory(start, drive, settings, temperature, own)
             states, found = settled_states(run, settings)
             frames = head.snapshots(states, temperature)

@@ -92,6 +92,21 @@ def test_every_temperature_and_strain_is_a_run_and_a_group():
     assert strained.info["temperature_k"] == 300.0
 
 
+def test_another_series_has_names_groups_and_random_numbers_of_its_own():
+    atoms = cube()
+    plain, first, other = (
+        md.sample(atoms, SETTINGS, drive(atoms), 7, *names)
+        for names in ((), ("learned", "learned-0"), ("learned", "learned-1"))
+    )
+    assert {frame.info["family"] for frame in first.frames} == {"learned"}
+    assert {frame.info["group"] for frame in first.frames} == {"learned-0-300K"}
+    assert [row["family"] for row in first.runs] == ["learned"]
+    names = [frame.info["id"] for made in (plain, first, other) for frame in made.frames]
+    assert len(set(names)) == 15
+    starts = [made.frames[0].positions for made in (plain, first, other)]
+    assert not any(np.allclose(a, b) for a, b in ((starts[0], starts[1]), (starts[1], starts[2])))
+
+
 class Collapsing(Harmonic):
     """After some calls two atoms are pulled into each other: a planted runaway."""
 

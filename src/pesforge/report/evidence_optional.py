@@ -1,0 +1,98 @@
+"""The parts of the evidence that not every study of a crystal has: which keys, and which of them may be null."""
+
+from typing import Any
+
+from pesforge.report.evidence import ERRORS
+from pesforge.report.schema import ANY, OrNull
+
+FIDELITY: dict[str, Any] = {
+    **dict.fromkeys(("n_structures", "n_groups", "n_functions", "n_test", "methods", "seeds", "high_share", "curve")),
+    "levels": {level: {"settings": {}, "hash": ANY} for level in ("high", "low")},
+    "difference": {},
+    "prices": {
+        "classes": [dict.fromkeys(("family", "n_atoms", "high_s", "low_s", "high_estimated_s", "low_estimated_s"))],
+        **dict.fromkeys(("used", "low_over_high", "low_over_high_estimated")),
+    },
+    "points": [
+        {
+            **dict.fromkeys(("method", "budget", "high_share", "seeds", "n_high", "n_low", "seconds")),
+            **ERRORS,
+            **dict.fromkeys(("energy_rmse_se_mev_per_atom", "force_rmse_se_ev_per_ang", "stress_rmse_se_gpa")),
+            "chosen": {},
+        }
+    ],
+    "ratios": [
+        dict.fromkeys(
+            ("method", "budget", "high_share", "cost_ratio", "energy_ratio", "force_ratio", "stress_ratio", "seeds")
+        )
+    ],
+    "verdict": [dict.fromkeys(("budget", "kind", "method", "ratio", "ratio_se", "outcome", "low_only_ratio"))],
+    "map": ANY,
+    "analysis": OrNull(dict.fromkeys(("budget", "seeds", "lam_median", "trust_median"))),
+    "failed": [dict.fromkeys(("id", "reason", "message"))],
+}
+"""What a study of two levels writes; `map` and `curve` are null where no budget paid for enough pairs."""
+DRIVE: dict[str, Any] = {
+    "driver": {},
+    "draft": OrNull(
+        {
+            **dict.fromkeys(("labels", "groups", "functions", "cv_method", "dropped", "warnings")),
+            **dict.fromkeys(("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")),
+        }
+    ),
+    "requested": {},
+    "families": {},
+    "runs": [
+        dict.fromkeys(
+            (
+                *("family", "group", "temperature_k", "temperature_observed_k", "atoms", "steps", "tau_fs"),
+                *("spacing_fs", "requested", "given", "stopped", "note", "rdf"),
+            )
+        )
+    ],
+}
+"""What a study writes whose atoms a driver moved."""
+FIGURES = {
+    **dict.fromkeys(("labels", "functions", "alpha", "energy_mae_mev_per_atom")),
+    **ERRORS,
+    **dict.fromkeys(
+        f"{kind}_{name}"
+        for kind in ("energy", "force")
+        for name in ("calibration_error_percent", "standardised_largest")
+    ),
+}
+LEARN_RUN = dict.fromkeys(
+    (
+        *("group", "temperature_k", "temperature_observed_k", "steps", "tau_fs", "requested", "given", "stopped"),
+        "note",
+    )
+)
+LEARN: dict[str, Any] = {
+    **dict.fromkeys(("rule", "diverse", "most_rounds", "per_round", "stopped", "why")),
+    "tolerances": dict.fromkeys(
+        (
+            "energy_mae_mev_per_atom",
+            "force_rmse_ev_per_ang",
+            "calibration_error_percent",
+            "standardised_residual",
+        )
+    ),
+    "exam": {"requested": ANY, "labelled": ANY, "runs": [LEARN_RUN]},
+    "exams": [
+        {
+            **dict.fromkeys(("round", "active_seconds", "random_seconds", "misses")),
+            "active": FIGURES,
+            "random": OrNull(FIGURES),
+        }
+    ],
+    "rounds": [
+        {
+            **dict.fromkeys(("round", "candidates", "labelled", "control")),
+            "picks": [dict.fromkeys(("id", "gain", "score"))],
+            "draft": dict.fromkeys(("functions", "energy_mae_mev_per_atom", "force_rmse_ev_per_ang")),
+            "runs": [LEARN_RUN],
+        }
+    ],
+}
+"""What a study with rounds of active learning writes."""
+OPTIONAL: dict[str, dict[str, Any]] = {"drive": DRIVE, "fidelity": FIDELITY, "learn": LEARN}

@@ -1,0 +1,46 @@
+"""What the adapters of active learning share: believed labels, the basis of its fits, and motion under guard."""
+
+from pathlib import Path
+
+from pesforge.curation.filters import filter_labels
+from pesforge.driven_settings import Md
+from pesforge.fitting.draft import draft_driver
+from pesforge.io import read_frames, read_json
+from pesforge.learning.state import State
+from pesforge.representations.ace import AceBasis
+from pesforge.sampling import md
+from pesforge.sampling.drive import Drive, Guard
+from pesforge.settings import Curate, Describe
+from pesforge.structure import from_plain
+
+
+def believed(paths, curate):
+    """Labels of some files that pass the limits of distances and forces, and what was dropped."""
+    return filter_labels([frame for path in paths for frame in read_frames(path)], Curate.model_validate(curate))
+
+
+def stopped(path):
+    """Whether the state in a file is that after a stop; not where there is none yet."""
+    return bool(path) and State.of(read_json(path)).stopped
+
+
+def basis_of(model):
+    """The basis of the fits that choose and are examined."""
+    settings = Describe.model_validate(model["describe"])
+    return AceBasis(
+        species=tuple(sorted(set(model["parent"]["symbols"]))),
+        cutoff_ang=settings.cutoff_ang,
+        max_degree=settings.max_degree,
+        l_max=settings.l_max,
+        l_weight=settings.l_weight,
+    ).reduced(model["reduction"])
+
+
+def moved(job, family, series):
+    """Snapshots of molecular dynamics by the draft of the job, and what the runs say of themselves."""
+    motion, curate = job.params.motion, Curate.model_validate(job.params.motion["curate"])
+    calculator, leverage = draft_driver(Path(job.input.potential))
+    most = motion["leverage_factor"] * read_json(job.input.draft)["max_training_leverage"]
+    guard = Guard(curate.min_distance_factor, curate.max_force_ev_per_ang, leverage, most)
+    settings = Md.model_validate(motion["pool"])
+    return md.sample(from_plain(motion["parent"]), settings, Drive(calculator, guard), motion["seed"], family, series)

@@ -1,0 +1,36 @@
+"""Adapter of the rule `learn_select`."""
+
+from dataclasses import asdict
+
+from _adapter import run
+from _learn import basis_of, believed
+
+from pesforge.acquisition.select import Rule
+from pesforge.io import read_frames, write_frames, write_json
+from pesforge.learning.choose import Choice, choose, of_ids
+from pesforge.provenance import derive_seed
+from pesforge.representations.design import describe
+from pesforge.settings import Crossvalidate
+
+
+def work(job):
+    params, number = job.params, int(job.wildcards.round)
+    pool, choice = read_frames(job.input.pool), Choice((), ())
+    if pool:
+        known, _ = believed(job.input.labels, params.model["curate"])
+        choice = choose(
+            describe([*known, *pool], basis_of(params.model)),
+            len(known),
+            Rule(params.acquisition, diverse=params.diverse),
+            params.per_round,
+            Crossvalidate.model_validate(params.model["crossvalidate"]),
+            control=params.control,
+            seed=derive_seed(params.seed, "learn", number),
+        )
+    write_frames(job.output.picks, of_ids(pool, [pick.id for pick in choice.picks]))
+    write_frames(job.output.beside, of_ids(pool, choice.beside))
+    write_json(job.output.choice, {"candidates": len(pool), **asdict(choice)})
+    return f"round {number}: {len(choice.picks)} of {len(pool)} candidates, {len(choice.beside)} beside them at random"
+
+
+run(snakemake, work)
