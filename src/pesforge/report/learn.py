@@ -1,5 +1,6 @@
 """The part of the report on rounds of active learning: its figure, its sentence and its rows."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def rows(evidence: Row | None) -> dict[str, Any]:
             "arm": words,
             "seconds": row[f"{arm}_seconds"],
             **row[arm],
-            "misses": "; ".join(row["misses"]) or "met" if arm == "active" else None,
+            "misses": ", ".join(map(_quantity, row["misses"])) or "none" if arm == "active" else None,
         }
         for row in evidence["exams"]
         for arm, words, *_ in ARMS
@@ -76,3 +77,8 @@ def rows(evidence: Row | None) -> dict[str, Any]:
     drafts = [{"round": row["round"], "candidates": row["candidates"], **row["draft"]} for row in evidence["rounds"]]
     tables = {"learn_exams": exams, "learn_picks": picks, "learn_drafts": drafts, "learn_runs": runs}
     return {**tables, "learn_message": message(evidence)}
+
+
+def _quantity(missed: str) -> str:
+    """The quantity of a tolerance that is not met, without its numbers, which stand in the columns beside it."""
+    return re.split(r" (?=[\d(]|not measured|nan|inf)", missed, maxsplit=1)[0]
