@@ -22,6 +22,8 @@ from pesforge.training.stages import fit_linear, split_of
 from pesforge.uncertainty.variance import linear_left_out
 
 CODE = ("representations", "potentials", "export")
+KIND_FILES = ("posterior.safetensors", "head.safetensors", "head.json")
+"""Files that only some kinds of potentials have, so that no rule can declare them: an earlier run may have left them."""
 
 
 def _weights(choice: Mapping[str, Any]) -> Weights:
@@ -104,6 +106,8 @@ def take_away(
         matrix: projections (K, P) that a head sees.
         metadata: origin, for `model.json` and the model card.
     """
+    for name in KIND_FILES:
+        (folder / name).unlink(missing_ok=True)
     columns = basis.subset_mask(point["degree_reduction"])
     known = {
         **metadata,

@@ -95,6 +95,8 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
         "runs": trained["runs"],
     }
     judged = held_out_of(**shared)
+    (tmp_path / "potential").mkdir()
+    (tmp_path / "potential/posterior.safetensors").write_bytes(b"of an earlier run, whose declared files are gone")
     take_away(
         tmp_path / "potential", **shared, config=trained["config"], folds=4, study_seed=1, matrix=trained["matrix"],
         metadata={},
