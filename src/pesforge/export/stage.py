@@ -23,7 +23,7 @@ from pesforge.uncertainty.variance import linear_left_out
 
 CODE = ("representations", "potentials", "export")
 KIND_FILES = ("posterior.safetensors", "head.safetensors", "head.json")
-"""Files that only some kinds of potentials have, so that no rule can declare them: an earlier run may have left them."""
+"""Files that only some kinds of potentials have, so that no rule declares them: an earlier run may have left them."""
 
 
 def _weights(choice: Mapping[str, Any]) -> Weights:
