@@ -29,6 +29,7 @@ ADDED = {
     "learn_conclude": 1,
 }
 TINY = "config/tiny.yaml"
+LEARNED = ("results/tiny/evidence/learn.json", "results/tiny/label/labels.extxyz")
 
 
 def planned(clone) -> dict[str, int]:
@@ -80,7 +81,7 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     plan = planned(beside)
     assert plan["label_batch"] == 2, "finished labels stay"
     assert not set(plan) & {"scan_parameter", "measure_stiffness", "sample_family", "gather_pool", "compute_eos"}
-    beside.snakemake("results/tiny/evidence/learn.json", "results/tiny/label/labels.extxyz")
+    beside.snakemake("--cores", "2", *LEARNED)
     first = computed(beside)
     assert sum((first - before).values()) == 4, "the exam alone: rounds after a stop label nothing"
     evidence = read_json(results / "evidence/learn.json")
@@ -91,7 +92,7 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     plan = planned(beside)
     assert "learn_exam" not in plan
     assert "label_exam" not in plan
-    beside.snakemake("results/tiny/evidence/learn.json", "results/tiny/label/labels.extxyz")
+    beside.snakemake("--cores", "2", *LEARNED)
     second = computed(beside)
     assert set(second.values()) == {1}
     assert {key: second[key] for key in first} == first
@@ -106,6 +107,6 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     }
     assert not exam & {frame.info[GROUP] for frame in read_frames(results / "label/labels.extxyz")}
     beside.edit(TINY, "energy_mae_mev_per_atom: 0.0001", "energy_mae_mev_per_atom: 1000.0")
-    beside.snakemake("results/tiny/evidence/learn.json", "results/tiny/label/labels.extxyz")
+    beside.snakemake("--cores", "2", *LEARNED)
     assert computed(beside) == second
     assert len(read_frames(results / "label/labels.extxyz")) == 15
