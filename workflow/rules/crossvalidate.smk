@@ -17,7 +17,12 @@ rule crossvalidate_linear:
         "../../envs/pipeline.yaml"
     params:
         crossvalidate=plain(STUDY.crossvalidate),
-        code=fingerprint("potentials/linear", "training/crossvalidate", "metrics"),
+        code=fingerprint(
+            "potentials/linear",
+            "potentials/normal",
+            "training/crossvalidate",
+            "metrics",
+        ),
     script:
         "../scripts/crossvalidate_linear.py"
 
@@ -41,7 +46,13 @@ rule calibrate_uncertainty:
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         study_seed=STUDY.seed,
-        code=fingerprint("potentials/linear", "uncertainty", "folds", "metrics"),
+        code=fingerprint(
+            "potentials/linear",
+            "potentials/normal",
+            "uncertainty",
+            "folds",
+            "metrics",
+        ),
     script:
         "../scripts/calibrate_uncertainty.py"
 

@@ -250,16 +250,11 @@ class Factor:
             DataError: α is too small for the precision of the numbers.
         """
         rows, targets = self.rows(block)
-        normal, right = self.normal - rows.T @ rows, self.right - rows.T @ targets
-        cholesky = cholesky_factor(normal, self.alpha)
-        return replace(
-            self,
-            normal=normal,
-            right=right,
-            cholesky=cholesky,
-            vector=_solve(cholesky, right),
-            n_rows=self.n_rows - self.counted(block),
-            weighted_squares=self.weighted_squares - float(targets @ targets),
+        return self._solved(
+            self.normal - rows.T @ rows,
+            self.right - rows.T @ targets,
+            self.n_rows - self.counted(block),
+            self.weighted_squares - float(targets @ targets),
         )
 
     def of(self, design: Design) -> FloatArray:
@@ -277,8 +272,12 @@ class Factor:
             DataError: α is too small for the precision of the numbers.
         """
         rows, targets = self.rows(design)
-        normal, right = rows.T @ rows, rows.T @ targets
+        normal = rows.T @ rows
         normal[np.diag_indices_from(normal)] += self.alpha
+        return self._solved(normal, rows.T @ targets, self.counted(design), float(targets @ targets))
+
+    def _solved(self, normal: FloatArray, right: FloatArray, n_rows: int, weighted_squares: float) -> "Factor":
+        """The same fit with other normal equations, factorised."""
         cholesky = cholesky_factor(normal, self.alpha)
         return replace(
             self,
@@ -286,8 +285,8 @@ class Factor:
             right=right,
             cholesky=cholesky,
             vector=_solve(cholesky, right),
-            n_rows=self.counted(design),
-            weighted_squares=float(targets @ targets),
+            n_rows=n_rows,
+            weighted_squares=weighted_squares,
         )
 
     def counted(self, design: Design) -> int:
