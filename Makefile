@@ -15,7 +15,7 @@ install: .venv/.installed
 	@sh envs/install.sh
 
 test: .venv/.installed
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto
 
 lint: .venv/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh envs/lint.sh
