@@ -20,12 +20,13 @@ learn:
 """
 ADDED = {
     "learn_fit": 2,
-    "learn_exam": 1,
-    "label_exam": 1,
+    "learn_exam": 2,
+    "label_exam": 2,
     "learn_judge": 3,
     "learn_pool": 2,
     "learn_select": 2,
     "label_control": 2,
+    "learn_curve": 1,
     "learn_conclude": 1,
 }
 TINY = "config/tiny.yaml"
@@ -57,15 +58,16 @@ def test_rounds_add_their_jobs_and_change_no_other(make_clone, tmp_path):
     assert not set(ADDED) & set(none)
     give_rounds(clone)
     assert planned(clone) == none | ADDED | {"label_batch": none["label_batch"] + 2}
-    clone.edit(TINY, "rounds: 2", "rounds: 3\n  control: false")
+    clone.edit(TINY, "rounds: 2", "rounds: 3\n  controls: 0")
     three = planned(clone)
     assert {name: three[name] for name in ADDED if name in three} == {
         "learn_fit": 3,
-        "learn_exam": 1,
-        "label_exam": 1,
+        "learn_exam": 3,
+        "label_exam": 3,
         "learn_judge": 4,
         "learn_pool": 3,
         "learn_select": 3,
+        "learn_curve": 1,
         "learn_conclude": 1,
     }
     assert three["label_batch"] == none["label_batch"] + 3
@@ -90,8 +92,8 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     assert len(read_frames(results / "label/labels.extxyz")) == 15
     beside.edit(TINY, "energy_mae_mev_per_atom: 1000.0", "energy_mae_mev_per_atom: 0.0001")
     plan = planned(beside)
-    assert "learn_exam" not in plan
-    assert "label_exam" not in plan
+    assert plan["learn_judge"] == 3
+    assert "learn_curve" in plan
     beside.snakemake("--cores", "2", *LEARNED)
     second = computed(beside)
     assert set(second.values()) == {1}
@@ -103,7 +105,7 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     assert sorted(frame.info[ID] for frame in learned) == sorted(picks)
     assert len(picks) == 4
     exam = {
-        frame.info[GROUP] for path in (results / "learn/exam/batches").glob("*.extxyz") for frame in read_frames(path)
+        frame.info[GROUP] for path in (results / "learn").glob("*/exam/batches/*.extxyz") for frame in read_frames(path)
     }
     assert not exam & {frame.info[GROUP] for frame in read_frames(results / "label/labels.extxyz")}
     beside.edit(TINY, "energy_mae_mev_per_atom: 0.0001", "energy_mae_mev_per_atom: 1000.0")
