@@ -1,9 +1,12 @@
 """The jobs of rounds of active learning, in dry runs and on real DFT, and that nothing else changes."""
 
 import re
+import shutil
+import subprocess
 from collections import Counter
 
 import pytest
+from kills import kill_everything, kill_the_master, killed_when
 
 from pesforge.dft.labelling import read_journals
 from pesforge.fields import FAMILY, GROUP, ID
@@ -77,7 +80,7 @@ def test_rounds_add_their_jobs_and_change_no_other(make_clone, tmp_path):
 
 @pytest.mark.slow
 def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(beside):
-    """Loose tolerances stop at the first exam; tighter ones go on, and no label is computed twice."""
+    """Loose tolerances stop at the first exam; tighter ones go on, and no label is computed twice, kills or not."""
     results, before = beside.root / "results/tiny", computed(beside)
     give_rounds(beside)
     plan = planned(beside)
@@ -94,6 +97,10 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     plan = planned(beside)
     assert plan["learn_judge"] == 3
     assert "learn_curve" in plan
+    for more, kill in ((1, kill_everything), (3, kill_the_master)):
+        process = beside.start("--cores", "2", *LEARNED, stdout=subprocess.DEVNULL)
+        killed_when(lambda count=more: len(computed(beside)) >= len(first) + count, process, kill)
+        beside.snakemake("--unlock")
     beside.snakemake("--cores", "2", *LEARNED)
     second = computed(beside)
     assert set(second.values()) == {1}
@@ -108,7 +115,12 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
         frame.info[GROUP] for path in (results / "learn").glob("*/exam/batches/*.extxyz") for frame in read_frames(path)
     }
     assert not exam & {frame.info[GROUP] for frame in read_frames(results / "label/labels.extxyz")}
+    rounds = (results / "evidence/learn.json").read_bytes()
+    shutil.rmtree(results / "learn")
+    beside.snakemake("--cores", "2", *LEARNED)
+    assert (results / "evidence/learn.json").read_bytes() == rounds, "undisturbed, the same rounds"
+    assert not computed(beside) - second, "every label was known"
     beside.edit(TINY, "energy_mae_mev_per_atom: 0.0001", "energy_mae_mev_per_atom: 1000.0")
     beside.snakemake("--cores", "2", *LEARNED)
-    assert computed(beside) == second
+    assert not computed(beside) - second
     assert len(read_frames(results / "label/labels.extxyz")) == 15
