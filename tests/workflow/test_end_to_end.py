@@ -147,12 +147,10 @@ def test_the_commands_of_the_readme_work(finished):
     assert re.search(r"sweep\s+4 points × 2 seeds = 8 training runs", planned.stdout)
     assert "15 (15 there already)" in planned.stdout
     assert re.search(r"per label \(\d+ labels of this study\)", planned.stdout)
-    started = time.monotonic()
     again = shell(finished, "make run STUDY=tiny")
     assert again.returncode == 0, again.stderr
     assert "nothing was computed" in again.stdout
     assert "results/tiny/report/index.html" in again.stdout
-    assert time.monotonic() - started < 60
     for command in ("make run", "make test"):
         rehearsed = shell(finished, f"make --dry-run {command.removeprefix('make ')}")
         assert rehearsed.returncode == 0, rehearsed.stderr
