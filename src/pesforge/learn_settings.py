@@ -19,7 +19,16 @@ class Pool(Md):
     strains: tuple[Strain, ...] = Field(
         (-0.02, 0.0, 0.02), min_length=1, description="linear strains of the cell, each at each T"
     )
-    count: Count = Field(7, description="candidates of each run; every pair of T and ε is a run")
+    count: Count = Field(
+        7,
+        description="candidates of each run; every pair of T and ε is a run. One that the guard stops gives the "
+        "structure where it stopped too",
+    )
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.temperatures_k) * len(self.strains)
 
 
 class Stop(Section):
@@ -55,10 +64,14 @@ class Learn(Section):
     ] = Field("i_optimal_misfit", description="by what structures are chosen (`pesforge.acquisition`)")
     diverse: bool = Field(False, description="whether structures that resemble chosen ones count less")
     test: Annotated[int, Field(ge=2)] = Field(
-        12, description="structures of the exam: drawn at random from runs of their own, never trained on"
+        18,
+        description="structures of the exam, as many of each pair of T and ε: drawn at random from runs of their own, "
+        "never trained on",
     )
-    control: bool = Field(
-        True, description="as many random labels of the same candidates, for comparison; the potential never sees them"
+    controls: Annotated[int, Field(ge=0, le=20)] = Field(
+        1,
+        description="random draws of as many labels of the same candidates, for comparison; the potential never sees "
+        "them",
     )
     degree_reduction: Annotated[int, Field(ge=0)] | None = Field(
         None,
@@ -69,7 +82,12 @@ class Learn(Section):
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:
-        most = self.pool.structures()
+        most, runs = self.pool.structures(), self.pool.runs
+        if self.test < runs:
+            raise ValueError(
+                f"`learn.test`: {self.test} for {runs} runs of `learn.pool` (temperatures times strains); the exam "
+                "takes one structure of each at least"
+            )
         many = [f"`learn.{key}`: {getattr(self, key)}" for key in ("per_round", "test") if getattr(self, key) > most]
         if many:
             raise ValueError(

@@ -224,9 +224,9 @@ def _learn_lines(
     cell.rattle(SHIFT_ANG, seed=0)
     cell.info[REFERENCE_CELL] = cell.cell.array
     most = learn.rounds * learn.per_round
-    labels = most * (2 if learn.control else 1) + learn.test
+    labels = most * (1 + learn.controls) + learn.test
     seconds = labels * scale * label_seconds(cell, settings, engine)
-    control = f", {most} random ones beside them" if learn.control else ""
+    control = f", {learn.controls} times as many random ones beside them" if learn.controls else ""
     return [
         f"  {'learn':<10} up to {most} labels in {learn.rounds} rounds{control}, an exam of {learn.test}: at most "
         f"{duration(seconds)} beside the labels above"

@@ -45,10 +45,12 @@ many volumes as the parent's; its shape and the places of its atoms in the cell 
 
 `learn: {}` adds rounds of active learning behind all other labels. In every round a draft potential, fitted to all
 labels so far, moves the crystal; of the candidates that this gives, those that teach most are labelled and join the
-labels of the study as the family `learned`, every run a group. An exam, drawn at random from runs of its own and never
-trained on, judges the potential of `describe` before each round; the rounds end when every tolerance of `learn.stop`
-is met. As many random labels of the same candidates are the control. A tolerance that is tightened later, or a larger
-`learn.rounds`, goes on from there and computes no label twice.
+labels of the study as the family `learned`, every run a group. A run that the guard stops gives the structure where it
+stopped too. An exam, drawn at random from runs of its own and never trained on, judges the potential of `describe`
+before each round: every pair of T and ε has its share of it, and a pair whose run the guard stops is run again with the
+next draft. The rounds end when the exam is whole and every tolerance of `learn.stop` is met. Random labels of the same
+candidates are the control, `learn.controls` times as many; all are judged on the exam of the last round. A tolerance
+that is tightened later, or a larger `learn.rounds`, goes on from there and computes no label twice.
 
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.

@@ -66,12 +66,12 @@ def test_the_plan_says_how_much_the_rounds_label_at_most(tiny, tmp_path):
     few = plan_text(tiny, tmp_path)
     assert "learn" not in few
     plans = []
-    for control in ("true", "false"):
-        path = tmp_path / f"learn-{control}.yaml"
-        path.write_text(text + f"learn: {{rounds: 2, per_round: 5, test: 4, control: {control}}}\n")
+    for controls in (2, 0):
+        path = tmp_path / f"learn-{controls}.yaml"
+        path.write_text(text + f"learn: {{rounds: 2, per_round: 5, controls: {controls}}}\n")
         plans.append(plan_text(load_study(path, REPOSITORY / "config" / "train"), tmp_path))
-    assert "up to 10 labels in 2 rounds, 10 random ones beside them, an exam of 4: at most" in plans[0]
-    assert "up to 10 labels in 2 rounds, an exam of 4: at most" in plans[1]
+    assert "up to 10 labels in 2 rounds, 2 times as many random ones beside them, an exam of 18: at most" in plans[0]
+    assert "up to 10 labels in 2 rounds, an exam of 18: at most" in plans[1]
     assert [line for line in plans[0].splitlines() if "learn" not in line] == few.splitlines()
 
 

@@ -38,10 +38,10 @@ class Clone:
     def start(self, *arguments: str, **options) -> subprocess.Popen:
         """Start Snakemake on the tiny study, in a process group of its own."""
         command = [sys.executable, "-m", "snakemake", "--config", "study=tiny", *arguments]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
         return subprocess.Popen(
-            command, cwd=self.root, env=self.environment, start_new_session=True, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
-        )  # fmt: skip
+            command, cwd=self.root, env=self.environment, start_new_session=True, text=True, **options
+        )
 
     def snakemake(self, *arguments: str) -> str:
         """Run Snakemake on the tiny study to its end and return what it printed."""

@@ -1,9 +1,12 @@
 """The jobs of rounds of active learning, in dry runs and on real DFT, and that nothing else changes."""
 
 import re
+import shutil
+import subprocess
 from collections import Counter
 
 import pytest
+from kills import kill_everything, kill_the_master, killed_when
 
 from pesforge.dft.labelling import read_journals
 from pesforge.fields import FAMILY, GROUP, ID
@@ -20,12 +23,13 @@ learn:
 """
 ADDED = {
     "learn_fit": 2,
-    "learn_exam": 1,
-    "label_exam": 1,
+    "learn_exam": 2,
+    "label_exam": 2,
     "learn_judge": 3,
     "learn_pool": 2,
     "learn_select": 2,
     "label_control": 2,
+    "learn_curve": 1,
     "learn_conclude": 1,
 }
 TINY = "config/tiny.yaml"
@@ -57,15 +61,16 @@ def test_rounds_add_their_jobs_and_change_no_other(make_clone, tmp_path):
     assert not set(ADDED) & set(none)
     give_rounds(clone)
     assert planned(clone) == none | ADDED | {"label_batch": none["label_batch"] + 2}
-    clone.edit(TINY, "rounds: 2", "rounds: 3\n  control: false")
+    clone.edit(TINY, "rounds: 2", "rounds: 3\n  controls: 0")
     three = planned(clone)
     assert {name: three[name] for name in ADDED if name in three} == {
         "learn_fit": 3,
-        "learn_exam": 1,
-        "label_exam": 1,
+        "learn_exam": 3,
+        "label_exam": 3,
         "learn_judge": 4,
         "learn_pool": 3,
         "learn_select": 3,
+        "learn_curve": 1,
         "learn_conclude": 1,
     }
     assert three["label_batch"] == none["label_batch"] + 3
@@ -75,7 +80,7 @@ def test_rounds_add_their_jobs_and_change_no_other(make_clone, tmp_path):
 
 @pytest.mark.slow
 def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(beside):
-    """Loose tolerances stop at the first exam; tighter ones go on, and no label is computed twice."""
+    """Loose tolerances stop at the first exam; tighter ones go on, and no label is computed twice, kills or not."""
     results, before = beside.root / "results/tiny", computed(beside)
     give_rounds(beside)
     plan = planned(beside)
@@ -90,8 +95,12 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     assert len(read_frames(results / "label/labels.extxyz")) == 15
     beside.edit(TINY, "energy_mae_mev_per_atom: 1000.0", "energy_mae_mev_per_atom: 0.0001")
     plan = planned(beside)
-    assert "learn_exam" not in plan
-    assert "label_exam" not in plan
+    assert plan["learn_judge"] == 3
+    assert "learn_curve" in plan
+    for more, kill in ((1, kill_everything), (3, kill_the_master)):
+        process = beside.start("--cores", "2", *LEARNED, stdout=subprocess.DEVNULL)
+        killed_when(lambda count=more: len(computed(beside)) >= len(first) + count, process, kill)
+        beside.snakemake("--unlock")
     beside.snakemake("--cores", "2", *LEARNED)
     second = computed(beside)
     assert set(second.values()) == {1}
@@ -103,10 +112,15 @@ def test_a_finished_study_learns_on_after_a_stop_when_a_tolerance_is_tightened(b
     assert sorted(frame.info[ID] for frame in learned) == sorted(picks)
     assert len(picks) == 4
     exam = {
-        frame.info[GROUP] for path in (results / "learn/exam/batches").glob("*.extxyz") for frame in read_frames(path)
+        frame.info[GROUP] for path in (results / "learn").glob("*/exam/batches/*.extxyz") for frame in read_frames(path)
     }
     assert not exam & {frame.info[GROUP] for frame in read_frames(results / "label/labels.extxyz")}
+    rounds = (results / "evidence/learn.json").read_bytes()
+    shutil.rmtree(results / "learn")
+    beside.snakemake("--cores", "2", *LEARNED)
+    assert (results / "evidence/learn.json").read_bytes() == rounds, "undisturbed, the same rounds"
+    assert not computed(beside) - second, "every label was known"
     beside.edit(TINY, "energy_mae_mev_per_atom: 0.0001", "energy_mae_mev_per_atom: 1000.0")
     beside.snakemake("--cores", "2", *LEARNED)
-    assert computed(beside) == second
+    assert not computed(beside) - second
     assert len(read_frames(results / "label/labels.extxyz")) == 15

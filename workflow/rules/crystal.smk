@@ -23,6 +23,11 @@ def learned_waves(first, learn):
     return [numbered(first + size * number, learn.per_round) for number in ROUNDS]
 
 
+def exam_journal(number):
+    """Folder of the journals of what a round adds to the exam."""
+    return f"{OUT}/learn/{number}/exam/journal"
+
+
 def control_journal(number):
     """Folder of the journals of the control of a round."""
     return f"{OUT}/learn/{number}/control/journal"
@@ -96,7 +101,7 @@ WAVES = FIRST_WAVE + SECOND_WAVE + LEARNED_WAVES
 POOLS = pools()
 LEARN_JOURNALS = {}
 if STUDY.learn is not None:
-    LEARN_JOURNALS["label_exam"] = [f"{OUT}/learn/exam/journal"]
+    LEARN_JOURNALS["label_exam"] = [exam_journal(number) for number in ROUNDS]
     LEARN_JOURNALS["label_control"] = [control_journal(number) for number in ROUNDS]
 GUARD = {
     key: getattr(STUDY.curate, key)

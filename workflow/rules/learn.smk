@@ -1,5 +1,5 @@
-# Rounds of active learning, a recursion over the wildcard `round`: exam, draft, candidates, choice, labels, next exam.
-# The DAG holds all rounds; after a stop they pass the state on and write empty files.
+# Rounds of active learning, a recursion over the wildcard `round`: draft, exam, candidates, choice, labels, next draft.
+# The DAG holds all rounds; after a stop they pass the state on and write empty files. Nothing waits for the control.
 
 
 def labels_before(number):
@@ -10,15 +10,37 @@ def labels_before(number):
 
 
 def state_of(number):
-    """What the exam before a round found; nothing before the first draft, which makes the exam."""
+    """What the exam before a round found."""
     return f"{OUT}/learn/{number}/state.json"
+
+
+def earlier_state(number):
+    """The state before the round before; nothing before the first round."""
+    return state_of(int(number) - 1) if int(number) else []
+
+
+def sittings(number):
+    """What the runs of the exam gave, of all drafts before or in a round; the last exam has no draft of its own."""
+    return expand(
+        f"{OUT}/learn/{{round}}/exam/runs.json",
+        round=[earlier for earlier in ROUNDS if earlier <= int(number)],
+    )
+
+
+def exam_before(number):
+    """Batches of labels of the exam, of all drafts before or in a round."""
+    return expand(
+        f"{OUT}/learn/{{round}}/exam/batches/{{batch}}.extxyz",
+        round=[earlier for earlier in ROUNDS if earlier <= int(number)],
+        batch=numbered(0, STUDY.learn.test),
+    )
 
 
 def beside(number, suffix):
     """Batches of the control of a round that are no picks."""
     return expand(
         f"{OUT}/learn/{number}/control/{{batch}}.{suffix}",
-        batch=numbered(0, STUDY.learn.per_round if STUDY.learn.control else 0),
+        batch=numbered(0, STUDY.learn.per_round * STUDY.learn.controls),
     )
 
 
@@ -34,9 +56,6 @@ def choices_before(number):
     return expand(f"{OUT}/learn/{{round}}/choice.json", round=range(int(number)))
 
 
-EXAM_LABELS = expand(
-    f"{OUT}/learn/exam/batches/{{batch}}.extxyz", batch=numbered(0, STUDY.learn.test)
-)
 LEARN_MODEL = {
     "parent": PARENT,
     "describe": plain(STUDY.describe),
@@ -67,9 +86,7 @@ LEARN_CODE = (
 rule learn_fit:
     input:
         labels=lambda wildcards: labels_before(wildcards.round),
-        state=lambda wildcards: (
-            state_of(wildcards.round) if int(wildcards.round) else []
-        ),
+        state=lambda wildcards: earlier_state(wildcards.round),
     output:
         potential=directory(f"{OUT}/learn/{{round}}/potential"),
         evidence=f"{OUT}/learn/{{round}}/draft.json",
@@ -97,22 +114,24 @@ rule learn_fit:
 
 rule learn_exam:
     input:
-        potential=f"{OUT}/learn/0/potential",
-        draft=f"{OUT}/learn/0/draft.json",
+        potential=rules.learn_fit.output.potential,
+        draft=rules.learn_fit.output.evidence,
+        state=lambda wildcards: earlier_state(wildcards.round),
+        earlier=lambda wildcards: sittings(int(wildcards.round) - 1),
     output:
-        pool=f"{OUT}/learn/exam/pool.extxyz",
-        runs=f"{OUT}/learn/exam/runs.json",
+        pool=f"{OUT}/learn/{{round}}/exam/pool.extxyz",
+        runs=f"{OUT}/learn/{{round}}/exam/runs.json",
     log:
-        f"{OUT}/logs/learn_exam.log",
+        f"{OUT}/logs/learn_exam.{{round}}.log",
     benchmark:
-        f"{OUT}/benchmarks/learn/learn_exam.tsv"
+        f"{OUT}/benchmarks/learn/learn_exam.{{round}}.tsv"
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
     params:
         motion=LEARN_MOTION,
         test=STUDY.learn.test,
-        code=LEARN_MOTION_CODE + fingerprint("learning/choose"),
+        code=LEARN_MOTION_CODE + fingerprint("learning/exam", "learning/state"),
     script:
         "../scripts/learn_exam.py"
 
@@ -122,12 +141,12 @@ rule label_exam:
         pool=rules.learn_exam.output.pool,
         settings=rules.choose_settings.output.settings,
     output:
-        labels=f"{OUT}/learn/exam/batches/{{batch}}.extxyz",
-        failures=f"{OUT}/learn/exam/batches/{{batch}}.failures.json",
+        labels=f"{OUT}/learn/{{round}}/exam/batches/{{batch}}.extxyz",
+        failures=f"{OUT}/learn/{{round}}/exam/batches/{{batch}}.failures.json",
     log:
-        f"{OUT}/logs/label_exam.{{batch}}.log",
+        f"{OUT}/logs/label_exam.{{round}}.{{batch}}.log",
     benchmark:
-        f"{OUT}/benchmarks/learn/label_exam.{{batch}}.tsv"
+        f"{OUT}/benchmarks/learn/label_exam.{{round}}.{{batch}}.tsv"
     priority: 50
     conda:
         "../../envs/dft.yaml"
@@ -137,7 +156,7 @@ rule label_exam:
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
-        journals=f"{OUT}/learn/exam/journal",
+        journals=lambda wildcards: exam_journal(wildcards.round),
         store=STORE,
         store_code=DFT_CODE,
         code=fingerprint(*CALCULATION, "dft/labelling"),
@@ -148,12 +167,9 @@ rule label_exam:
 rule learn_judge:
     input:
         labels=lambda wildcards: labels_before(wildcards.round),
-        control=lambda wildcards: control_before(wildcards.round),
-        choices=lambda wildcards: choices_before(wildcards.round),
-        exam=EXAM_LABELS,
-        state=lambda wildcards: (
-            state_of(int(wildcards.round) - 1) if int(wildcards.round) else []
-        ),
+        exam=lambda wildcards: exam_before(wildcards.round),
+        sittings=lambda wildcards: sittings(wildcards.round),
+        state=lambda wildcards: earlier_state(wildcards.round),
     output:
         state=f"{OUT}/learn/{{round}}/state.json",
     log:
@@ -166,7 +182,6 @@ rule learn_judge:
     params:
         model=LEARN_MODEL,
         stop=plain(STUDY.learn.stop),
-        control=STUDY.learn.control,
         code=fingerprint(*LEARN_CODE),
     script:
         "../scripts/learn_judge.py"
@@ -214,7 +229,7 @@ rule learn_select:
         acquisition=STUDY.learn.rule,
         diverse=STUDY.learn.diverse,
         per_round=STUDY.learn.per_round,
-        control=STUDY.learn.control,
+        controls=STUDY.learn.controls,
         seed=STUDY.seed,
         code=fingerprint(*LEARN_CODE),
     script:
@@ -249,6 +264,31 @@ rule label_control:
         "../scripts/label_beside.py"
 
 
+# Fits of all rounds, by choice and at random, on the exam of the last one.
+rule learn_curve:
+    input:
+        labels=labels_before(STUDY.learn.rounds),
+        control=control_before(STUDY.learn.rounds),
+        choices=choices_before(STUDY.learn.rounds),
+        exam=exam_before(STUDY.learn.rounds),
+        state=state_of(STUDY.learn.rounds),
+    output:
+        curve=f"{OUT}/learn/curve.json",
+    log:
+        f"{OUT}/logs/learn_curve.log",
+    benchmark:
+        f"{OUT}/benchmarks/learn/learn_curve.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        model=LEARN_MODEL,
+        controls=STUDY.learn.controls,
+        code=fingerprint(*LEARN_CODE),
+    script:
+        "../scripts/learn_curve.py"
+
+
 # The evidence, and the assertion that the last state is that of the configuration.
 rule learn_conclude:
     input:
@@ -256,10 +296,11 @@ rule learn_conclude:
         choices=choices_before(STUDY.learn.rounds),
         drafts=expand(f"{OUT}/learn/{{round}}/draft.json", round=ROUNDS),
         runs=expand(f"{OUT}/learn/{{round}}/runs.json", round=ROUNDS),
-        exam_runs=rules.learn_exam.output.runs,
+        exam_runs=sittings(STUDY.learn.rounds),
         picks=expand(f"{OUT}/label/batches/{{batch}}.extxyz", batch=LEARNED_WAVES),
         control=control_before(STUDY.learn.rounds),
-        exam=EXAM_LABELS,
+        exam=exam_before(STUDY.learn.rounds),
+        curve=rules.learn_curve.output.curve,
     output:
         evidence=f"{OUT}/evidence/learn.json",
     log:

@@ -36,11 +36,15 @@ def basis_of(model):
     ).reduced(model["reduction"])
 
 
-def moved(job, family, series):
-    """Snapshots of molecular dynamics by the draft of the job, and what the runs say of themselves."""
+def moved(job, family, series, **which):
+    """Snapshots of molecular dynamics by the draft of the job, and what the runs say of themselves.
+
+    `which`: as in `pesforge.sampling.md.sample`.
+    """
     motion, curate = job.params.motion, Curate.model_validate(job.params.motion["curate"])
     calculator, leverage = draft_driver(Path(job.input.potential))
     most = motion["leverage_factor"] * read_json(job.input.draft)["max_training_leverage"]
     guard = Guard(curate.min_distance_factor, curate.max_force_ev_per_ang, leverage, most)
     settings = Md.model_validate(motion["pool"])
-    return md.sample(from_plain(motion["parent"]), settings, Drive(calculator, guard), motion["seed"], family, series)
+    drive = Drive(calculator, guard)
+    return md.sample(from_plain(motion["parent"]), settings, drive, motion["seed"], family, series, **which)

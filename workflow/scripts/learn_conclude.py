@@ -22,9 +22,10 @@ def work(job):
         learn,
         state,
         choices,
+        curve=read_json(job.input.curve),
         drafts=[read_json(path) for path in job.input.drafts],
         runs=[read_json(path) for path in job.input.runs],
-        exam_runs=read_json(job.input.exam_runs),
+        exam_runs=[read_json(path)["runs"] for path in job.input.exam_runs],
         exam=[frame.info[ID] for path in job.input.exam for frame in read_frames(path)],
         seconds={
             frame.info[ID]: stored[frame.info[LABEL_KEY].removeprefix(LABEL_PREFIX)]

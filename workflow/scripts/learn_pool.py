@@ -10,7 +10,7 @@ from pesforge.sampling.drive import DrivenFrames
 
 def work(job):
     number, over = job.wildcards.round, stopped(job.input.state)
-    made = DrivenFrames([], []) if over else moved(job, LEARNED, f"{LEARNED}-{number}")
+    made = DrivenFrames([], []) if over else moved(job, LEARNED, f"{LEARNED}-{number}", edges=True)
     write_frames(job.output.pool, made.frames)
     write_json(job.output.runs, made.runs)
     if over:

@@ -15,7 +15,7 @@ from pesforge.settings import Crossvalidate
 
 def work(job):
     params, number = job.params, int(job.wildcards.round)
-    pool, choice = read_frames(job.input.pool), Choice((), ())
+    pool, choice = read_frames(job.input.pool), Choice((), ((),) * params.controls)
     if pool:
         known, _ = believed(job.input.labels, params.model["curate"])
         choice = choose(
@@ -24,7 +24,7 @@ def work(job):
             Rule(params.acquisition, diverse=params.diverse),
             params.per_round,
             Crossvalidate.model_validate(params.model["crossvalidate"]),
-            control=params.control,
+            controls=params.controls,
             seed=derive_seed(params.seed, "learn", number),
         )
     write_frames(job.output.picks, of_ids(pool, [pick.id for pick in choice.picks]))

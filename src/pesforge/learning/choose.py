@@ -11,11 +11,9 @@ from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.model import Frame
 from pesforge.acquisition.rules import Reference
 from pesforge.acquisition.select import FIELD_RULE, Pick, Problem, Rule, select
-from pesforge.errors import DataError
 from pesforge.fields import ID
 from pesforge.potentials.normal import Weights
 from pesforge.provenance import derive_seed
-from pesforge.representations.arrays import IntArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 
@@ -28,21 +26,22 @@ class Choice:
 
     Args:
         picks: by the rule.
-        control: ids drawn at random from the same candidates; empty without a control.
+        control: ids of each random draw from the same candidates.
     """
 
     picks: tuple[Pick, ...]
-    control: tuple[str, ...]
+    control: tuple[tuple[str, ...], ...]
 
     @property
     def beside(self) -> tuple[str, ...]:
-        """Ids of the control that are no picks: labels for the comparison alone."""
+        """Ids of all draws that are no picks, each once: labels for the comparison alone."""
         picked = {pick.id for pick in self.picks}
-        return tuple(name for name in self.control if name not in picked)
+        names = dict.fromkeys(name for draw in self.control for name in draw)
+        return tuple(name for name in names if name not in picked)
 
 
 def choose(
-    design: Design, labelled: int, rule: Rule, count: int, model: Crossvalidate, *, control: bool, seed: int
+    design: Design, labelled: int, rule: Rule, count: int, model: Crossvalidate, *, controls: int, seed: int
 ) -> Choice:
     """What a round labels, no label of a candidate being looked at.
 
@@ -55,7 +54,7 @@ def choose(
         rule: by what to choose.
         count: labels per round.
         model: weights and prior of the linear model.
-        control: whether as many are drawn at random.
+        controls: how often as many are drawn at random.
         seed: of the round.
 
     Raises:
@@ -65,7 +64,7 @@ def choose(
     pool = design.select(np.arange(labelled, len(design.ids)))
     count = min(count, len(pool.ids))
     if not count:
-        return Choice((), ())
+        return Choice((), ((),) * controls)
     factor = Frame.of(design, prior_power=model.prior_power).factor(known, Weights.of(model))
     problem = Problem(
         factor,
@@ -75,28 +74,8 @@ def choose(
         labelled=energy_rows(factor, known),
     )
     picks = select(problem, rule, count, seed=derive_seed(seed, "picks"))
-    drawn_ones = select(problem, RANDOM, count, seed=derive_seed(seed, "control")) if control else ()
-    return Choice(picks, tuple(pick.id for pick in drawn_ones))
-
-
-def drawn(frames: Sequence[Atoms], count: int, seed: int) -> list[Atoms]:
-    """Structures of the exam: `count` of those of its runs at random, in the order of the runs.
-
-    Args:
-        frames: snapshots of the runs.
-        count: how many.
-        seed: of the draw.
-
-    Raises:
-        DataError: the runs gave fewer.
-    """
-    if len(frames) < count:
-        raise DataError(
-            f"the runs of the exam gave {len(frames)} structures, fewer than the {count} of `learn.test`: the guard "
-            "stopped them. Sample more structures first (`sample`), lower `learn.pool.temperatures_k` or `learn.test`."
-        )
-    chosen: IntArray = np.sort(np.random.default_rng(seed).permutation(len(frames))[:count])
-    return [frames[index] for index in chosen]
+    draws = [select(problem, RANDOM, count, seed=derive_seed(seed, "control", number)) for number in range(controls)]
+    return Choice(picks, tuple(tuple(pick.id for pick in draw) for draw in draws))
 
 
 def of_ids(frames: Sequence[Atoms], ids: Sequence[str]) -> list[Atoms]:

@@ -16,9 +16,10 @@ def learn_evidence(
     state: State,
     choices: Sequence[Row],
     *,
+    curve: Sequence[Row],
     drafts: Sequence[Any],
     runs: Sequence[Sequence[Row]],
-    exam_runs: Sequence[Row],
+    exam_runs: Sequence[Sequence[Row]],
     exam: Sequence[str],
     seconds: Mapping[str, float],
 ) -> Row:
@@ -28,42 +29,56 @@ def learn_evidence(
         learn: settings.
         state: after the last round.
         choices: per round `candidates`, `picks` and `control`.
+        curve: of `pesforge.learning.curve.learning_curve`.
         drafts: per round evidence of the draft that moved the atoms; None after a stop.
         runs: per round evidence of its runs.
-        exam_runs: evidence of the runs of the exam.
+        exam_runs: per round evidence of the runs of the exam.
         exam: ids of its labels.
-        seconds: seconds of the reference method by id, of every label of picks and control.
+        seconds: seconds of the reference method by id, of every label of picks and controls.
 
     Returns:
-        `rule`, `diverse`, `most_rounds`, `per_round`, `tolerances`, `stopped`, `why`; `exam`: `requested`, `labelled`
-        and `runs`; `exams`: rows of the state with `active_seconds` and `random_seconds`, spent on labels of the rounds
-        so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with gains), `control`,
-        `draft` and `runs`.
+        `rule`, `diverse`, `most_rounds`, `per_round`, `controls`, `tolerances`, `stopped`, `why`; `exam`: `requested`,
+        `labelled`, `missing` (runs that were stopped in every round) and `runs` (with the `round` of their draft);
+        `exams`: rows of the state; `curve`: its rows with `active_seconds` and `random_seconds` (by draw), spent on the
+        labels of the rounds so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with
+        gains), `control` (ids by draw), `draft` and `runs`.
     """
     ended = len(state.rows) - 1
-    asked = {
-        "active": [[pick["id"] for pick in choice["picks"]] for choice in choices],
-        "random": [choice["control"] for choice in choices],
-    }
+    picks = [[pick["id"] for pick in choice["picks"]] for choice in choices]
+    draws = [[choice["control"][draw] for choice in choices] for draw in range(learn.controls)]
 
-    def spent(arm: str, number: int) -> float:
-        return sum(seconds.get(name, 0.0) for names in asked[arm][:number] for name in names)
+    def spent(arm: Sequence[Sequence[str]], rounds: int) -> float:
+        return sum(seconds.get(name, 0.0) for names in arm[:rounds] for name in names)
 
     return {
         "rule": learn.rule,
         "diverse": learn.diverse,
         "most_rounds": learn.rounds,
         "per_round": learn.per_round,
+        "controls": learn.controls,
         "tolerances": dict(state.tolerances),
         "stopped": state.stopped,
         "why": state.why(learn.rounds),
-        "exam": {"requested": learn.test, "labelled": len(exam), "runs": [_told(run, RUN) for run in exam_runs]},
-        "exams": [{**row, **{f"{arm}_seconds": spent(arm, row["round"]) for arm in asked}} for row in state.rows],
+        "exam": {
+            "requested": learn.test,
+            "labelled": len(exam),
+            "missing": state.rows[-1]["missing"],
+            "runs": [{"round": number, **_told(run, RUN)} for number, made in enumerate(exam_runs) for run in made],
+        },
+        "exams": list(state.rows),
+        "curve": [
+            {
+                **row,
+                "active_seconds": spent(picks, row["round"]),
+                "random_seconds": [spent(draw, row["round"]) for draw in draws],
+            }
+            for row in curve
+        ],
         "rounds": [
             {
                 "round": number,
                 "candidates": choices[number]["candidates"],
-                "labelled": sum(name in seconds for name in asked["active"][number]),
+                "labelled": sum(name in seconds for name in picks[number]),
                 "picks": [_told(pick, ("id", "gain", "score")) for pick in choices[number]["picks"]],
                 "control": choices[number]["control"],
                 "draft": _told(drafts[number], DRAFT),

@@ -1,13 +1,18 @@
-"""The exam of a potential: its errors on structures that it never saw, and what it said of them beforehand."""
+"""The exam of a potential: its structures, its errors on them, and what it said of these beforehand."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from pesforge.errors import DataError
+from pesforge.fields import GROUP
 from pesforge.metrics import TO_REPORTED, errors
 from pesforge.potentials.linear import LinearProblem, residuals
 from pesforge.potentials.normal import Weights
+from pesforge.provenance import derive_seed
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 from pesforge.uncertainty.calibration import calibrate
@@ -19,6 +24,52 @@ EXAMINED = ("energy", "force")
 """Kinds whose predicted errors are judged."""
 ERRORS = ("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa")
 OWN = ("calibration_error_percent", "standardised_largest")
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What a round adds to the exam.
+
+    Args:
+        frames: structures of the runs that came to their end, in the order of the runs.
+        missing: groups that the exam still lacks: the guard stopped their runs.
+    """
+
+    frames: list[Atoms]
+    missing: list[str]
+
+
+def shares(groups: Sequence[str], test: int) -> dict[str, int]:
+    """How many structures of the exam each run gives: `test` of them, as even as can be, the first ones more."""
+    each, more = divmod(test, len(groups))
+    return {group: each + (place < more) for place, group in enumerate(groups)}
+
+
+def sit(frames: Sequence[Atoms], runs: Sequence[Mapping[str, Any]], share: Mapping[str, int], seed: int) -> Sitting:
+    """Structures of the exam: of every run that came to its end as many as its share, at random.
+
+    A run that the guard stopped before it had given all that was asked for gives none: its states are those of the part
+    of the motion that the draft could bear, and would make the exam easier than the motion is. A later draft runs it
+    again.
+
+    Args:
+        frames: states of the runs.
+        runs: evidence of each run: `group`, `requested`, `given` and `stopped`.
+        share: structures of the exam by group.
+        seed: of the draw.
+    """
+    chosen: list[Atoms] = []
+    missing: list[str] = []
+    for run in runs:
+        group = run["group"]
+        own = [frame for frame in frames if frame.info[GROUP] == group]
+        whole = run["stopped"] is None or run["given"] >= run["requested"]
+        if not whole or len(own) < share[group]:
+            missing.append(group)
+            continue
+        order = np.random.default_rng(derive_seed(seed, group)).permutation(len(own))
+        chosen.extend(own[index] for index in np.sort(order[: share[group]]))
+    return Sitting(chosen, missing)
 
 
 def examine(labelled: Design, exam: Design, model: Crossvalidate) -> Row:

@@ -13,15 +13,19 @@ Row = dict[str, Any]
 AGAIN = "Run the study again with `--forcerun learn_judge`; no label is computed twice."
 
 
-def misses(figures: Mapping[str, Any], stop: Stop) -> list[str]:
-    """What holds the stop back, in words; empty where the potential meets every tolerance.
+def misses(figures: Mapping[str, Any] | None, stop: Stop, missing: Sequence[str] = ()) -> list[str]:
+    """What holds the stop back, in words; empty where the potential meets every tolerance at every T and ε.
 
     A figure that could not be measured meets nothing.
 
     Args:
-        figures: of `pesforge.learning.exam.examine`.
+        figures: of `pesforge.learning.exam.examine`; None: no run of the exam has come to its end.
         stop: tolerances.
+        missing: runs that the exam lacks.
     """
+    lacking = [f"exam without {', '.join(missing)}, which the guard stopped"] if missing else []
+    if figures is None:
+        return lacking or ["no exam"]
     spread = [figures[f"{kind}_standardised_largest"] for kind in ("energy", "force")]
     worst = None if None in spread else float(np.max(spread))
     judged = (
@@ -30,7 +34,7 @@ def misses(figures: Mapping[str, Any], stop: Stop) -> list[str]:
         ("calibration error", figures["force_calibration_error_percent"], stop.calibration_error_percent, " %"),
         ("largest standardised residual", worst, stop.standardised_residual, ""),
     )
-    return [
+    return lacking + [
         f"{name} {'not measured' if value is None else f'{value:.3g}{unit}'}, at most {most:g}{unit}"
         for name, value, most, unit in judged
         if value is None or not value <= most
@@ -43,8 +47,8 @@ class State:
 
     Args:
         tolerances: of the stop.
-        rows: per exam `round` (the number of rounds whose labels the fits have), `active` (figures with the picks so
-            far), `random` (with the control instead; None without one) and `misses`.
+        rows: per exam `round` (the number of rounds whose labels the fit has), `figures` (None: nothing could be
+            examined), `missing` (runs that the exam lacked) and `misses`.
         stopped: whether the last exam met every tolerance.
     """
 
@@ -66,20 +70,20 @@ class State:
         """The state as builtin types."""
         return asdict(self)
 
-    def after(self, active: Row, random: Row | None) -> Self:
+    def after(self, figures: Row | None, missing: Sequence[str] = ()) -> Self:
         """The state after an exam.
 
         Args:
-            active: figures with the picks so far.
-            random: with the control instead; None without one.
+            figures: of the fit to the labels so far; None where no run of the exam has come to its end.
+            missing: runs that the exam lacks.
 
         Raises:
             DataError: the rounds had stopped.
         """
         if self.stopped:
             raise DataError(f"the rounds stopped after round {len(self.rows) - 1}; nothing is examined after that.")
-        found = misses(active, Stop.model_validate(self.tolerances))
-        row = {"round": len(self.rows), "active": active, "random": random, "misses": found}
+        found = misses(figures, Stop.model_validate(self.tolerances), missing)
+        row = {"round": len(self.rows), "figures": figures, "missing": list(missing), "misses": found}
         return replace(self, rows=(*self.rows, row), stopped=not found)
 
     def why(self, rounds: int) -> str:
@@ -105,7 +109,7 @@ def check_agreement(state: State, stop: Stop, rounds: int, picks: Sequence[int])
     wrong = []
     if dict(state.tolerances) != stop.model_dump():
         wrong.append(f"tolerances {dict(state.tolerances)}, the study says {stop.model_dump()}")
-    met = [not misses(row["active"], stop) for row in state.rows]
+    met = [not misses(row["figures"], stop, row["missing"]) for row in state.rows]
     ended = len(met) - 1
     if not met or any(met[:-1]) or met[-1] != state.stopped:
         wrong.append(f"stopped: {state.stopped}, though the exams {_numbers(met)} meet the tolerances")

@@ -68,7 +68,7 @@ LEARN_RUN = dict.fromkeys(
     )
 )
 LEARN: dict[str, Any] = {
-    **dict.fromkeys(("rule", "diverse", "most_rounds", "per_round", "stopped", "why")),
+    **dict.fromkeys(("rule", "diverse", "most_rounds", "per_round", "controls", "stopped", "why")),
     "tolerances": dict.fromkeys(
         (
             "energy_mae_mev_per_atom",
@@ -77,12 +77,13 @@ LEARN: dict[str, Any] = {
             "standardised_residual",
         )
     ),
-    "exam": {"requested": ANY, "labelled": ANY, "runs": [LEARN_RUN]},
-    "exams": [
+    "exam": {**dict.fromkeys(("requested", "labelled", "missing")), "runs": [{"round": ANY, **LEARN_RUN}]},
+    "exams": [{**dict.fromkeys(("round", "missing", "misses")), "figures": OrNull(FIGURES)}],
+    "curve": [
         {
-            **dict.fromkeys(("round", "active_seconds", "random_seconds", "misses")),
+            **dict.fromkeys(("round", "active_seconds", "random_seconds")),
             "active": FIGURES,
-            "random": OrNull(FIGURES),
+            "random": [FIGURES],
         }
     ],
     "rounds": [

@@ -1,33 +1,45 @@
 """The part of the report on rounds of active learning: its figure, its sentence and its rows."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pesforge.report import svg
+from pesforge.report.evidence_optional import FIGURES
 from pesforge.report.figures import legend_below, panels, present
 from pesforge.report.text import number
 
 Row = Mapping[str, Any]
 NAME = "learn"
-ARMS = (("active", "chosen labels", svg.BLUE, "o", "-"), ("random", "random labels", svg.VERMILLION, "s", "--"))
+TINY = 1e-12
+"""Errors are no smaller than this in a geometric mean."""
 DRAWN = (
     ("energy_mae_mev_per_atom", "energy MAE (meV/atom)"),
     ("force_rmse_ev_per_ang", "force RMSE (eV/Å)"),
 )
+CHOSEN, RANDOM = "chosen labels", "random labels"
 
 
 def figure(evidence: Row) -> str:
-    """Errors on the exam against the number of labels, by choice beside at random, with the tolerances of the stop."""
+    """Errors on the last exam against the number of labels, by choice and at random, with the tolerances of the stop.
+
+    Random labels are drawn by the geometric mean over their draws, and the range of these.
+    """
     with svg.drawing(NAME):
         drawing, axes = panels(len(DRAWN), 3.2)
         for panel, (key, label) in zip(axes, DRAWN, strict=True):
-            for arm, words, color, marker, line in ARMS:
-                found = [row[arm] for row in evidence["exams"] if row[arm]]
-                labels, errors = present(found, "labels", key)
-                if labels:
-                    style: dict[str, Any] = {"color": color, "marker": marker, "linestyle": line, "linewidth": 1.2}
-                    panel.plot(labels, errors, label=words, **style)
+            labels, errors = present([row["active"] for row in evidence["curve"]], "labels", key)
+            if labels:
+                panel.plot(labels, errors, label=CHOSEN, color=svg.BLUE, marker="o", linestyle="-", linewidth=1.2)
+            draws = [(row["random"], _present(row["random"], key)) for row in evidence["curve"]]
+            spans = [(np.mean([one["labels"] for one in rows]), *_span(found)) for rows, found in draws if found]
+            if spans:
+                places, low, middle, high = zip(*spans, strict=True)
+                style: dict[str, Any] = {"color": svg.VERMILLION, "marker": "s", "linestyle": "--", "linewidth": 1.2}
+                panel.plot(places, middle, label=RANDOM, **style)
+                panel.fill_between(places, low, high, color=svg.VERMILLION, alpha=0.2, linewidth=0)
             panel.axhline(evidence["tolerances"][key], color=svg.GREEN, linestyle=":", label="tolerance")
             panel.set_xlabel("labels of the fit")
             panel.set_ylabel(label)
@@ -37,48 +49,70 @@ def figure(evidence: Row) -> str:
         return svg.to_svg(drawing, NAME, "Errors on the exam against the number of labels, chosen and random")
 
 
+def _present(rows: Sequence[Row], key: str) -> list[float]:
+    return [row[key] for row in rows if row[key] is not None]
+
+
+def _span(found: Sequence[float]) -> tuple[float, float, float]:
+    """The least, the geometric mean and the largest of some errors."""
+    return min(found), float(np.exp(np.mean(np.log(np.maximum(found, TINY))))), max(found)
+
+
 def message(evidence: Row) -> str:
-    """How the last exam of chosen labels compares with that of as many random ones, and why the rounds ended."""
-    last = evidence["exams"][-1]
+    """How errors after the last round compare with those of as many random labels, and why the rounds ended."""
     ended = evidence["why"][:1].upper() + evidence["why"][1:]
-    if not last["round"] or not last["random"]:
+    last = evidence["curve"][-1] if evidence["curve"] else None
+    if last is None or not last["round"] or not last["random"]:
         return ended
-    ratios = [
-        f"{words} {number(last['active'][key] / last['random'][key], 3)}"
-        for key, words in (("energy_mae_mev_per_atom", "energy"), ("force_rmse_ev_per_ang", "force"))
-        if last["active"][key] is not None and last["random"][key]
-    ]
-    return f"{ended}. Errors over those of as many random labels: {', '.join(ratios)}"
+    ratios = []
+    for key, words in (("energy_mae_mev_per_atom", "energy"), ("force_rmse_ev_per_ang", "force")):
+        own, others = last["active"][key], _present(last["random"], key)
+        if own is not None and others:
+            low, middle, high = (number(own / other, 3) for other in reversed(_span(others)))
+            ratios.append(f"{words} {middle}" + (f" ({low}–{high})" if len(others) > 1 else ""))
+    many = len(last["random"])
+    draws = f" (mean and range of {many} draws)" if many > 1 else ""
+    return f"{ended}. Errors over those of as many random labels{draws}: {', '.join(ratios)}"
 
 
 def rows(evidence: Row | None) -> dict[str, Any]:
-    """Rows of the tables: exams of both arms, picks with their gains, drafts, and all runs."""
+    """Rows of the tables: exams, the learning curve of every arm, picks with their gains, drafts, and all runs."""
     if evidence is None:
         return {}
     exams = [
         {
             "round": row["round"],
-            "arm": words,
-            "seconds": row[f"{arm}_seconds"],
-            **row[arm],
-            "misses": ", ".join(map(_quantity, row["misses"])) or "none" if arm == "active" else None,
+            **dict.fromkeys(FIGURES),
+            **(row["figures"] or {}),
+            "misses": ", ".join(map(_quantity, row["misses"])) or "none",
         }
         for row in evidence["exams"]
-        for arm, words, *_ in ARMS
-        if row[arm]
     ]
+    curve = []
+    for row in evidence["curve"]:
+        arms = [(CHOSEN, row["active"], row["active_seconds"])]
+        many = zip(row["random"], row["random_seconds"], strict=True)
+        arms += [(f"{RANDOM}, draw {draw}", found, seconds) for draw, (found, seconds) in enumerate(many, start=1)]
+        curve += [{"round": row["round"], "arm": arm, "seconds": spent, **found} for arm, found, spent in arms]
     picks = [
-        {"round": row["round"], "place": place, **pick, "random": "yes" if pick["id"] in row["control"] else "no"}
+        {"round": row["round"], "place": place, **pick, "random": sum(pick["id"] in draw for draw in row["control"])}
         for row in evidence["rounds"]
         for place, pick in enumerate(row["picks"], start=1)
     ]
-    told = [(row["round"], row["runs"]) for row in evidence["rounds"]]
-    runs = [{"round": place, **run} for place, given in [("exam", evidence["exam"]["runs"]), *told] for run in given]
+    runs = [{**run, "purpose": "exam"} for run in evidence["exam"]["runs"]]
+    for row in evidence["rounds"]:
+        runs += [{"round": row["round"], **run, "purpose": "candidates"} for run in row["runs"]]
     drafts = [{"round": row["round"], "candidates": row["candidates"], **row["draft"]} for row in evidence["rounds"]]
-    tables = {"learn_exams": exams, "learn_picks": picks, "learn_drafts": drafts, "learn_runs": runs}
-    return {**tables, "learn_message": message(evidence)}
+    return {
+        "learn_exams": exams,
+        "learn_curve": curve,
+        "learn_picks": picks,
+        "learn_drafts": drafts,
+        "learn_runs": sorted(runs, key=lambda run: run["round"]),
+        "learn_message": message(evidence),
+    }
 
 
 def _quantity(missed: str) -> str:
     """The quantity of a tolerance that is not met, without its numbers, which stand in the columns beside it."""
-    return re.split(r" (?=[\d(]|not measured|nan|inf)", missed, maxsplit=1)[0]
+    return re.split(r" (?=[\d(]|not measured|without|nan|inf)", missed, maxsplit=1)[0]

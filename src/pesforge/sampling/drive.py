@@ -39,6 +39,10 @@ class Guard:
 
     def outside(self, atoms: Atoms) -> str | None:
         """Why a structure stops a run: two atoms too near, or a leverage too large; None where neither is."""
+        return self.too_near(atoms) or self.unknown(atoms)
+
+    def too_near(self, atoms: Atoms) -> str | None:
+        """Which two atoms are too near to each other; None where none are."""
         reach = self.min_distance_factor * 2 * float(covalent_radii[atoms.numbers].max())
         first, second, distance = find_pairs(atoms, reach, "ijd", both_ways=False)
         if len(distance):
@@ -51,6 +55,10 @@ class Guard:
                     f"{pair} pair at {distance[worst]:.2f} Å, {ratio[worst]:.2f} of the sum of covalent radii; at "
                     f"least {self.min_distance_factor:g} is believed"
                 )
+        return None
+
+    def unknown(self, atoms: Atoms) -> str | None:
+        """How far beyond the training atoms the surroundings of an atom are; None where they are not."""
         if self.leverage is not None:
             found = self.leverage(atoms)
             if not found <= self.max_leverage:

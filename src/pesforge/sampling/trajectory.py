@@ -28,6 +28,9 @@ FIRST_DAMPINGS = 25
 class Trajectory:
     """A run at constant volume with Langevin's thermostat (BAOAB), stopped by the guard.
 
+    A run that a leverage stopped ends at its `edge`: forces and distances there are sound, and a label of it would
+    teach what the run met.
+
     The centre of mass is not held: it diffuses without a force on it, and all other degrees of freedom have their exact
     canonical distribution. States are given without its drift. BAOAB samples positions of a harmonic crystal without an
     error of the time step.
@@ -46,6 +49,7 @@ class Trajectory:
         self.atoms, self.guard, self.settings = atoms.copy(), drive.guard, settings
         self.steps = 0
         self.stopped: str | None = None
+        self.edge: FloatArray | None = None
         self.start = atoms.positions.copy()
         self.energies: list[float] = []
         self.temperatures: list[float] = []
@@ -101,7 +105,10 @@ class Trajectory:
 
     def _look(self) -> None:
         """The whole guard."""
-        self.stopped = self.guard.absurd(self.atoms.get_forces()) or self.guard.outside(self.atoms)
+        self.stopped = self.guard.absurd(self.atoms.get_forces()) or self.guard.too_near(self.atoms)
+        if self.stopped is None:
+            self.stopped = self.guard.unknown(self.atoms)
+            self.edge = None if self.stopped is None else self._position()
 
     def _temperature(self) -> float:
         """Temperature of all 3n velocities in K."""

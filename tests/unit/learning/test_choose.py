@@ -1,4 +1,4 @@
-"""What a round labels, and the exam of what it taught."""
+"""What a round labels."""
 
 from dataclasses import replace
 
@@ -7,13 +7,8 @@ import pytest
 from ase import Atoms
 
 from pesforge.acquisition.select import DEFAULT, RULES, Rule
-from pesforge.errors import DataError
 from pesforge.learn_settings import Learn
-from pesforge.learning.choose import choose, drawn, of_ids
-from pesforge.learning.exam import examine
-from pesforge.metrics import errors
-from pesforge.potentials.linear import LinearProblem, residuals
-from pesforge.potentials.normal import Weights
+from pesforge.learning.choose import choose, of_ids
 from pesforge.settings import Crossvalidate
 
 MODEL = Crossvalidate(w_energy=400.0, w_stress=0.0)
@@ -38,71 +33,33 @@ def test_picks_and_control_come_from_the_pool_and_look_at_no_label_of_it(make_de
         y_energy=np.where(np.arange(20) < 6, design.y_energy, np.nan),
         y_forces=np.where(np.arange(len(design.y_forces)) < 3 * design.offsets[6], design.y_forces, np.nan),
     )
-    choice, blind = (choose(d, 6, Rule(name), 4, MODEL, control=True, seed=3) for d in (design, hidden))
+    choice, blind = (choose(d, 6, Rule(name), 4, MODEL, controls=2, seed=3) for d in (design, hidden))
     assert named(choice) == named(blind)
     assert choice.control == blind.control
     pool = set(design.ids[6:])
     assert set(named(choice)) <= pool
-    assert set(choice.control) <= pool
-    assert len(set(named(choice))) == len(set(choice.control)) == 4
-    assert set(choice.beside) == set(choice.control) - set(named(choice))
+    assert [len(set(draw) & pool) for draw in choice.control] == [4, 4]
+    assert len(set(named(choice))) == 4
+    assert sorted(choice.beside) == sorted({*choice.control[0], *choice.control[1]} - {*named(choice)})
 
 
 def test_the_control_is_another_draw_than_random_picks_and_changes_with_the_seed(make_design):
     design = make_design(structures=40)
-    first, other = (choose(design, 6, Rule("random"), 5, MODEL, control=True, seed=seed) for seed in (1, 2))
-    assert set(named(first)) != set(first.control) != set(other.control)
-    assert choose(design, 6, Rule("random"), 5, MODEL, control=False, seed=1).control == ()
+    first, other = (choose(design, 6, Rule("random"), 5, MODEL, controls=2, seed=seed) for seed in (1, 2))
+    draws = [set(named(first)), *map(set, first.control), *map(set, other.control)]
+    assert all(one != two for place, one in enumerate(draws) for two in draws[:place])
+    assert choose(design, 6, Rule("random"), 5, MODEL, controls=0, seed=1).control == ()
 
 
 def test_a_pool_that_guards_cut_short_is_taken_whole_and_an_empty_one_gives_nothing(make_design):
     design = make_design(structures=9)
-    choice = choose(design, 6, DEFAULT, 5, MODEL, control=True, seed=1)
-    assert set(named(choice)) == set(choice.control) == set(design.ids[6:])
+    choice = choose(design, 6, DEFAULT, 5, MODEL, controls=2, seed=1)
+    assert set(named(choice)) == set(choice.control[0]) == set(choice.control[1]) == set(design.ids[6:])
     assert choice.beside == ()
-    nothing = choose(design, 9, DEFAULT, 5, MODEL, control=True, seed=1)
-    assert (nothing.picks, nothing.control) == ((), ())
+    nothing = choose(design, 9, DEFAULT, 5, MODEL, controls=2, seed=1)
+    assert (nothing.picks, nothing.control) == ((), ((), ()))
 
 
-def test_the_exam_gives_the_errors_of_the_fit_of_the_evidence_and_never_sees_its_labels(make_design):
-    design = make_design(structures=60, coefficients=LAW)
-    known, exam = design.select(np.arange(40)), design.select(np.arange(40, 60))
-    row = examine(known, exam, MODEL)
-    problem, weights = LinearProblem(known, prior_power=MODEL.prior_power), Weights.of(MODEL)
-    alpha = problem.evidence(weights).alpha
-    expected = errors(residuals(exam, problem.fit(weights, alpha)))
-    assert row["energy_mae_mev_per_atom"] == pytest.approx(expected["energy_mae_mev_per_atom"])
-    assert row["force_rmse_ev_per_ang"] == pytest.approx(expected["force_rmse_ev_per_ang"])
-    assert (row["labels"], row["functions"], row["alpha"]) == (40, 7, alpha)
-    assert row["force_calibration_error_percent"] < 10, "labels of the law that the fit assumes are foreseen"
-    assert 2 < row["force_standardised_largest"] < 6
-
-
-def test_labels_worse_than_promised_show_in_the_calibration_alone(make_design):
-    design = make_design(structures=60, coefficients=LAW)
-    known, exam = design.select(np.arange(40)), design.select(np.arange(40, 60))
-    noise = np.random.default_rng(5).normal(size=len(exam.y_forces))
-    shifted = replace(exam, y_forces=exam.y_forces + 0.5 * noise)
-    fair, spoiled = examine(known, exam, MODEL), examine(known, shifted, MODEL)
-    assert spoiled["alpha"] == fair["alpha"]
-    assert spoiled["force_calibration_error_percent"] > 30
-    assert spoiled["force_standardised_largest"] > 10
-    assert spoiled["energy_mae_mev_per_atom"] == fair["energy_mae_mev_per_atom"]
-
-
-def test_an_exam_that_the_fit_has_seen_is_refused(make_design):
-    design = make_design(structures=20, per_group=2)
-    with pytest.raises(DataError, match="shared groups: g4"):
-        examine(design.select(np.arange(9)), design.select(np.arange(9, 20)), MODEL)
-    with pytest.raises(DataError, match="found 0"):
-        examine(design, design.select(np.arange(0)), MODEL)
-
-
-def test_the_structures_of_the_exam_are_drawn_at_random_and_too_few_are_refused():
+def test_structures_are_found_by_their_names():
     frames = [Atoms("Si", info={"id": f"exam-{n}"}) for n in range(10)]
-    first, other = ([a.info["id"] for a in drawn(frames, 4, seed)] for seed in (1, 2))
-    assert len(set(first)) == 4
-    assert first != other
     assert [a.info["id"] for a in of_ids(frames, ["exam-3", "gone", "exam-1"])] == ["exam-3", "exam-1"]
-    with pytest.raises(DataError, match=r"gave 10 structures, fewer than the 11 of `learn.test`"):
-        drawn(frames, 11, 1)

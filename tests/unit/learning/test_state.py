@@ -34,7 +34,7 @@ BAD = GOOD | {"force_rmse_ev_per_ang": 0.3}
 def after(*exams, stop=STOP) -> State:
     state = State.begin(stop)
     for figures in exams:
-        state = state.after(figures, None)
+        state = state.after(figures)
     return state
 
 
@@ -62,16 +62,22 @@ def test_what_was_not_measured_meets_no_tolerance(key, unknown):
     assert len(misses(GOOD | {key: unknown}, STOP)) == 1
 
 
-def test_the_other_arm_has_no_say():
-    assert not State.begin(STOP).after(BAD, GOOD).stopped
-    assert State.begin(STOP).after(GOOD, BAD).stopped
+@pytest.mark.parametrize("figures", [GOOD, None])
+def test_an_exam_that_lacks_a_run_holds_the_stop_back(figures):
+    state = State.begin(STOP).after(figures, ["exam-900K", "exam-900K-+0.02"])
+    assert not state.stopped
+    assert state.rows[0]["misses"] == ["exam without exam-900K, exam-900K-+0.02, which the guard stopped"]
+    assert state.after(GOOD).stopped
+    assert State.begin(STOP).after(None).rows[0]["misses"] == ["no exam"]
+    with pytest.raises(DataError, match="stopped: True, though the exams none of all"):
+        check_agreement(replace(state, stopped=True), STOP, 3, [2])
 
 
 def test_a_state_comes_back_from_its_file_and_nothing_is_examined_after_a_stop():
     state = after(BAD, GOOD)
     assert State.of(state.plain()) == state
     with pytest.raises(DataError, match="stopped after round 1"):
-        state.after(BAD, None)
+        state.after(BAD)
 
 
 def test_a_state_of_the_study_agrees():

@@ -151,6 +151,29 @@ def test_leverage_beyond_the_bound_stops_a_run():
     assert cold.run(100)
 
 
+def test_a_run_that_a_leverage_stopped_gives_its_edge_where_it_is_asked_for_and_other_stops_have_none():
+    atoms = cube()
+
+    def leverage(moved):
+        away = moved.positions - atoms.positions
+        return float(((away - away.mean(axis=0)) ** 2).sum())
+
+    settings = Md(supercell=(1, 1, 1), temperatures_k=(50.0, 3000.0), count=3, equilibration_ps=0.2, max_ps=2.0)
+    limits = drive(atoms, Guard(0.2, 100.0, leverage, 0.3))
+    plain, edged = (md.sample(atoms, settings, limits, 1, edges=edges) for edges in (False, True))
+    kept = {frame.info["id"] for frame in plain.frames}
+    (edge,) = [frame for frame in edged.frames if frame.info["id"] not in kept]
+    assert edge.info["id"] == "md-3000K-edge"
+    assert edge.info["group"] == "md-3000K"
+    assert leverage(edge) > 0.3
+    assert [row["stopped"] is None for row in edged.runs] == [True, False]
+    assert edged.runs[1]["given"] == plain.runs[1]["given"] + 1
+    (alone,) = md.sample(atoms, settings, limits, 1, without=["md-50K"]).runs
+    assert alone == plain.runs[1]
+    near = Drive(lambda: Harmonic(atoms.positions, SPRING), Guard(2.0, 100.0, leverage, 0.3))
+    assert not any("edge" in frame.info["id"] for frame in md.sample(atoms, settings, near, 1, edges=True).frames)
+
+
 def test_a_broken_leverage_stops_a_run():
     atoms = cube()
     assert Guard(0.2, 100.0, lambda _: float("nan"), 1.0).outside(atoms).startswith("leverage of nan")
