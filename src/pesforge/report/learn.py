@@ -8,11 +8,11 @@ import numpy as np
 
 from pesforge.report import svg
 from pesforge.report.evidence_optional import FIGURES
-from pesforge.report.figures import legend_below, panels, present
+from pesforge.report.figures import legend_below, panels
 from pesforge.report.text import number
 
 Row = Mapping[str, Any]
-NAME = "learn"
+NAME, COST = "learn", "learn-cost"
 TINY = 1e-12
 """Errors are no smaller than this in a geometric mean."""
 DRAWN = (
@@ -22,31 +22,49 @@ DRAWN = (
 CHOSEN, RANDOM = "chosen labels", "random labels"
 
 
-def figure(evidence: Row) -> str:
-    """Errors on the last exam against the number of labels, by choice and at random, with the tolerances of the stop.
+def figures(evidence: Row) -> dict[str, str]:
+    """Errors on the last exam against labels and against DFT time, by choice and at random, with the tolerances.
 
-    Random labels are drawn by the geometric mean over their draws, and the range of these.
+    Random labels are drawn by the geometric mean over their draws, and the range of these. Nothing without a curve.
     """
-    with svg.drawing(NAME):
+    curve = evidence["curve"]
+    if not curve:
+        return {}
+    labels = [(row["active"]["labels"], _mean([one["labels"] for one in row["random"]])) for row in curve]
+    minutes = [(row["active_seconds"] / 60, _mean(row["random_seconds"]) / 60) for row in curve]
+    return {
+        NAME: _curves(evidence, NAME, labels, "labels of the fit"),
+        COST: _curves(evidence, COST, minutes, "DFT of the labels of the rounds (min)"),
+    }
+
+
+def _mean(found: Sequence[float]) -> float:
+    return sum(found) / len(found) if found else 0.0
+
+
+def _curves(evidence: Row, name: str, places: Sequence[tuple[float, float]], along: str) -> str:
+    """The figure of one axis; `places` on it are those of chosen and of random labels by round."""
+    with svg.drawing(name):
         drawing, axes = panels(len(DRAWN), 3.2)
         for panel, (key, label) in zip(axes, DRAWN, strict=True):
-            labels, errors = present([row["active"] for row in evidence["curve"]], "labels", key)
-            if labels:
-                panel.plot(labels, errors, label=CHOSEN, color=svg.BLUE, marker="o", linestyle="-", linewidth=1.2)
-            draws = [(row["random"], _present(row["random"], key)) for row in evidence["curve"]]
-            spans = [(np.mean([one["labels"] for one in rows]), *_span(found)) for rows, found in draws if found]
+            rows = list(zip(places, evidence["curve"], strict=True))
+            own = [(place, row["active"][key]) for (place, _), row in rows if row["active"][key] is not None]
+            if own:
+                panel.plot(*zip(*own, strict=True), label=CHOSEN, color=svg.BLUE, marker="o", linewidth=1.2)
+            draws = [(place, _present(row["random"], key)) for (_, place), row in rows]
+            spans = [(place, *_span(found)) for place, found in draws if found]
             if spans:
-                places, low, middle, high = zip(*spans, strict=True)
+                at, low, middle, high = zip(*spans, strict=True)
                 style: dict[str, Any] = {"color": svg.VERMILLION, "marker": "s", "linestyle": "--", "linewidth": 1.2}
-                panel.plot(places, middle, label=RANDOM, **style)
-                panel.fill_between(places, low, high, color=svg.VERMILLION, alpha=0.2, linewidth=0)
+                panel.plot(at, middle, label=RANDOM, **style)
+                panel.fill_between(at, low, high, color=svg.VERMILLION, alpha=0.2, linewidth=0)
             panel.axhline(evidence["tolerances"][key], color=svg.GREEN, linestyle=":", label="tolerance")
-            panel.set_xlabel("labels of the fit")
+            panel.set_xlabel(along)
             panel.set_ylabel(label)
             svg.log_axis(panel, "y")
             svg.few_ticks(panel)
         legend_below(drawing, axes[0])
-        return svg.to_svg(drawing, NAME, "Errors on the exam against the number of labels, chosen and random")
+        return svg.to_svg(drawing, name, f"Errors on the exam against {along}, chosen and random")
 
 
 def _present(rows: Sequence[Row], key: str) -> list[float]:
@@ -92,7 +110,8 @@ def rows(evidence: Row | None) -> dict[str, Any]:
     for row in evidence["curve"]:
         arms = [(CHOSEN, row["active"], row["active_seconds"])]
         many = zip(row["random"], row["random_seconds"], strict=True)
-        arms += [(f"{RANDOM}, draw {draw}", found, seconds) for draw, (found, seconds) in enumerate(many, start=1)]
+        if row["round"]:
+            arms += [(f"{RANDOM}, draw {draw}", found, seconds) for draw, (found, seconds) in enumerate(many, start=1)]
         curve += [{"round": row["round"], "arm": arm, "seconds": spent, **found} for arm, found, spent in arms]
     picks = [
         {"round": row["round"], "place": place, **pick, "random": sum(pick["id"] in draw for draw in row["control"])}

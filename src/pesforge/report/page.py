@@ -89,8 +89,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         if evidence["fidelity"]["analysis"]:
             drawn["fidelity-map"] = figures_fidelity.blend_map(evidence["fidelity"])
             drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
-    if evidence["learn"] and evidence["learn"]["curve"]:
-        drawn[learn.NAME] = learn.figure(evidence["learn"])
+    if evidence["learn"]:
+        drawn.update(learn.figures(evidence["learn"]))
     if validate["hull"] and len(validate["hull"]["elements"]) == 2:
         drawn["hull"] = figures_hull.hull(validate["hull"])
     phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
