@@ -1,13 +1,19 @@
 # pesforge: `make run` and `make test` are all that is needed; STUDY=name chooses another study of config/.
 STUDY ?= config
 BIN := .venv/bin
-.PHONY: run plan install test lint lock docs clean
+.PHONY: run plan archive verify install test lint lock docs clean
 
 run: .venv/.installed
 	@$(BIN)/pesforge run "$(STUDY)"
 
 plan: .venv/.installed
 	@$(BIN)/pesforge plan "$(STUDY)" && $(BIN)/snakemake --dry-run --quiet rules --config study="$(STUDY)"
+
+archive: .venv/.installed
+	@$(BIN)/pesforge archive "$(STUDY)"
+
+verify: .venv/.installed
+	@$(BIN)/pesforge verify "$(STUDY)"
 
 install: .venv/.installed
 

@@ -11,6 +11,7 @@ from pesforge.errors import PesforgeError
 
 if TYPE_CHECKING:
     from pesforge.dataset import LabelKeys
+    from pesforge.study import LoadedStudy
 
 CONFIG = Path("config")
 MODELS = ("ace", "pair", "eam", "tersoff", "ace-neural", "ace-quadratic", "mace")
@@ -53,6 +54,36 @@ def _where(arguments: argparse.Namespace) -> str:
     if "published" in content:
         return f"report:     {page}\ntable:      {folder / 'report' / 'table.csv'}\npotentials: {folder / 'fit'}"
     return f"report:    {page}\npotential: {folder / 'potential'}"
+
+
+def _crystal(name: str) -> "LoadedStudy":
+    """A checked study of a crystal."""
+    from pesforge.study import LoadedStudy, load_study
+    from pesforge.study_file import study_path
+
+    path = study_path(name, CONFIG)
+    loaded = load_study(path, CONFIG / "train")
+    if not isinstance(loaded, LoadedStudy):
+        raise PesforgeError(f"{path}: is a study of published labels; only studies of a crystal are archived.")
+    return loaded
+
+
+def _archive(arguments: argparse.Namespace) -> str:
+    from pesforge.archive.crate import write_archive
+
+    loaded = _crystal(arguments.study)
+    out = arguments.out or Path("results") / loaded.settings.name / f"{loaded.settings.name}.crate.zip"
+    files = write_archive(loaded, Path(), out)
+    return f"archive: {out} ({files} files, {out.stat().st_size / 1e6:.1f} MB)"
+
+
+def _verify(arguments: argparse.Namespace) -> str:
+    from pesforge.archive.verify import verify
+
+    found = verify(_crystal(arguments.study), Path(), arguments.folder)
+    if not found.agrees:
+        raise PesforgeError(f"the rerun does not agree with what was archived\n{found.text()}")
+    return found.text()
 
 
 def _settings(_: argparse.Namespace) -> str:
@@ -171,6 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, work, about in (
         ("run", _run, "run a study to its report, or go on where an earlier run stopped"),
         ("plan", _plan, "say what a study will compute and about how long it takes"),
+        ("archive", _archive, "pack a finished study, its code and its labels into one file that others can verify"),
+        ("verify", _verify, "run a finished study again from its labels, elsewhere, and compare all that it says"),
         ("where", _where, "say where the report and the potential of a study are"),
         ("settings", _settings, "write the meaning of every setting (Markdown)"),
         ("example", _example, "write a study in full, every key with its meaning (YAML)"),
@@ -179,6 +212,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(work=work)
         if work is not _settings:
             command.add_argument("study", nargs="?", default="config", help="name below config/ or path of a YAML file")
+        if work is _archive:
+            command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (results/NAME/NAME.crate.zip)")
+        if work is _verify:
+            command.add_argument(
+                "--folder", type=Path, metavar="DIR", help="where to run, new or empty (a temporary one)"
+            )
     _add_file_commands(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -19,10 +19,12 @@ NOISE = re.compile(
 """Lines of Snakemake that say nothing about the study."""
 
 
-def _snakemake(arguments: Sequence[str], *, lock: int) -> int:
+def _snakemake(arguments: Sequence[str], *, lock: int, folder: Path) -> int:
     """Exit status of Snakemake. It inherits the lock, which therefore lives as long as the run does."""
     command = [sys.executable, "-m", "snakemake", *arguments]
-    with subprocess.Popen(command, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace") as process:
+    with subprocess.Popen(
+        command, cwd=folder, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
         assert process.stderr is not None
         while True:
             try:
@@ -35,7 +37,7 @@ def _snakemake(arguments: Sequence[str], *, lock: int) -> int:
                 continue  # Snakemake got the signal too; it ends its jobs and then itself
 
 
-def run(study: str, extra: Sequence[str] = ()) -> int:
+def run(study: str, extra: Sequence[str] = (), *, folder: Path = Path()) -> int:
     """Exit status of a run of a study.
 
     The lock belongs to this folder. Snakemake's own lock outlives a kill; it is taken away here when no run is alive.
@@ -43,19 +45,21 @@ def run(study: str, extra: Sequence[str] = ()) -> int:
     Args:
         study: name below config/ or path of a study file.
         extra: further arguments for Snakemake.
+        folder: repository or a copy of its workflow.
 
     Raises:
         PesforgeError: another run is active in this folder.
     """
-    STATE.mkdir(exist_ok=True)
-    with (STATE / "pesforge.lock").open("a") as file:
+    state = folder / STATE
+    state.mkdir(exist_ok=True)
+    with (state / "pesforge.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise PesforgeError("another run is active in this folder; wait for its end, or stop it first.") from error
         chosen = ["--config", f"study={study}", *extra]
-        locks = STATE / "locks"
+        locks = state / "locks"
         if locks.is_dir() and any(locks.iterdir()):
             sys.stderr.write("an earlier run was interrupted; going on where it stopped\n")
-            _snakemake(["--unlock", *chosen], lock=file.fileno())
-        return _snakemake(chosen, lock=file.fileno())
+            _snakemake(["--unlock", *chosen], lock=file.fileno(), folder=folder)
+        return _snakemake(chosen, lock=file.fileno(), folder=folder)
