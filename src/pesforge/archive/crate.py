@@ -17,6 +17,14 @@ from pesforge.io import atomic_path, read_json, write_text
 from pesforge.study import LoadedStudy
 
 LICENCE = "https://spdx.org/licenses/MIT"
+KINDS = {
+    ".html": "text/html",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".txt": "text/plain",
+    ".extxyz": "chemical/x-xyz",
+}
+"""Media types by the ending of a file."""
 WORDS = {
     "config": "settings of the study, and the structure files that it names",
     "src": "code of pesforge",
@@ -117,18 +125,17 @@ def _described(stage: Path, name: str, provenance: Mapping[str, Any]) -> ROCrate
     workflow["softwareRequirements"] = [
         f"{package} {number}" for package, number in sorted(provenance["versions"].items())
     ]
-    words = {**WORDS, f"results/{name}": "labels, evidence, potential and report"}
-    for part, about in words.items():
-        crate.add_directory(stage / part, part, properties={"name": part, "description": about})
-    told = {
-        f"results/{name}/report/index.html": ("text/html", "report"),
-        f"results/{name}/potential/model.json": ("application/json", "model card of the potential, machine-readable"),
-        f"results/{name}/label/labels.extxyz": ("chemical/x-xyz", "labelled structures, extended XYZ of ASE"),
-    }
-    for path in sorted(path for path in stage.iterdir() if path.is_file() and path.name != "Snakefile"):
-        told[path.name] = ("text/plain", {MANIFEST: "SHA-256 of every file"}.get(path.name, path.name))
-    for place, (kind, about) in told.items():
-        path = stage / place
-        properties = {"name": about, "encodingFormat": kind, "contentSize": path.stat().st_size, "sha256": sha256(path)}
-        crate.add_file(path, place, properties=properties)
+    results = stage / "results" / name
+    words = {stage / part: about for part, about in WORDS.items()}
+    words[results / "evidence"] = "what every stage found, JSON"
+    words |= dict.fromkeys(stores_of(results), "labels, a JSON file of each, named by all that decides it")
+    for folder, about in words.items():
+        part = folder.relative_to(stage).as_posix()
+        crate.add_directory(folder, part, properties={"name": part, "description": about})
+    for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+        if path != stage / "Snakefile" and not any(path.is_relative_to(folder) for folder in words):
+            part = path.relative_to(stage).as_posix()
+            properties = {"name": part, "contentSize": path.stat().st_size, "sha256": sha256(path)}
+            kind = KINDS.get(path.suffix)
+            crate.add_file(path, part, properties=properties | ({"encodingFormat": kind} if kind else {}))
     return crate

@@ -19,7 +19,7 @@ from pesforge.study import LoadedStudy
 TIMED = frozenset({"cost", "ledger", "repeats", "provenance"})
 """Evidence that holds times or versions, which differ from machine to machine."""
 LIGHTNING = frozenset({"train"})
-NEEDED = ("Snakefile", "workflow", "config/train", "profiles")
+NEEDED = ("Snakefile", "workflow", "config/train", "envs", "profiles")
 COMPARED = ("potential/weights.safetensors", "label/labels.extxyz")
 
 
