@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from pesforge.errors import DataError
@@ -43,7 +44,7 @@ class Comparison:
         if self.same:
             return "identical"
         if not self.differences:
-            return f"agrees, numbers within {self.largest:.1e}"
+            return f"agrees, numbers within {self.largest:.1e}" if self.largest else "agrees to rounding"
         more = len(self.differences) - SHOWN
         named = "; ".join(self.differences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
         return f"DIFFERS: {named}"
@@ -70,7 +71,7 @@ class _Walk:
                 self.values(one, other, f"{place}[{index}]")
         elif _is_number(old) and _is_number(new):
             self.numbers(float(old), float(new), place)
-        elif old != new:
+        elif old != new or isinstance(old, bool) != isinstance(new, bool):
             self.differences.append(f"{place} was {old!r}, now {new!r}")
 
     def numbers(self, old: float, new: float, place: str) -> None:
@@ -119,7 +120,7 @@ def compare_files(old: Path, new: Path, name: str, *, relative: float = RELATIVE
 def _tensors(path: Path) -> dict[str, Any]:
     try:
         return {name: array.tolist() for name, array in sorted(load_file(path).items())}
-    except (OSError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: cannot be read as safetensors ({error}). Unpack the archive again.") from error
 
 

@@ -1,6 +1,6 @@
 """Writing the archive of a study: an RO-Crate that holds all that a rerun without DFT needs, and what it must give.
 
-Source: S. Soiland-Reyes et al., Data Science 5, 97 (2022); RO-Crate 1.1.
+Source: S. Soiland-Reyes et al., Data Science 5, 97 (2022); the metadata are those of ro-crate-py.
 """
 
 import shutil
@@ -116,9 +116,10 @@ def _described(stage: Path, name: str, provenance: Mapping[str, Any]) -> ROCrate
     """The crate of a folder, with what each part is."""
     crate = ROCrate()
     crate.name = f"{name}: machine-learning interatomic potential of {provenance['formula']} and its evidence"
+    hashes = f"settings {provenance['settings_hash']}, study {provenance['study_hash']}, seed {provenance['seed']}"
     crate.description = (
-        f"Settings, code, DFT labels, evidence and potential of the study {name} (settings "
-        f"{provenance['settings_hash']}, study {provenance['study_hash']}, seed {provenance['seed']}); `make verify` runs it again from the labels."
+        f"Settings, code, DFT labels, evidence and potential of the study {name} ({hashes}); `make verify` runs it "
+        "again from the labels."
     )
     crate.license = LICENCE
     workflow = crate.add_workflow(stage / "Snakefile", "Snakefile", main=True, lang="snakemake")
