@@ -41,6 +41,7 @@ rule train_run:
             "training/stages",
             "potentials/head",
             "potentials/linear",
+            "potentials/normal",
             "folds",
         ),
     script:
