@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PARTS = (
     "Snakefile",
+    "LICENSE",
     "Makefile",
     "README.md",
     "pyproject.toml",
