@@ -43,7 +43,9 @@ def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitRes
             "Sample more of them, or set `sample.driver.kind: dft`."
         ) from error
     assert isinstance(result.potential, Potential)
-    leverage = leverage_of(result.potential)
+    posterior = result.potential.posterior
+    assert posterior is not None
+    assert posterior.trained is not None
     left_out = result.metrics["cv"]
     errors = ("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")
     return result, {
@@ -53,16 +55,23 @@ def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitRes
         "cutoffs_ang": result.metrics["choice"]["cutoffs_ang"],
         **{key: left_out[key] for key in errors},
         "cv_method": result.metrics["cv_method"],
-        "max_training_leverage": max(leverage(atoms) for atoms in frames),
+        "max_training_leverage": posterior.trained.largest_leverage,
         "warnings": result.metrics["warnings"],
     }
 
 
 def leverage_of(potential: Potential) -> Callable[[Atoms], float]:
-    """The largest leverage of the atoms of a structure, as a function of the structure."""
+    """The largest leverage of the atoms of a structure, as a function of the structure.
+
+    Raises:
+        DataError: the potential holds no posterior.
+    """
+    posterior = potential.posterior
+    if posterior is None:
+        raise DataError("the draft potential holds no posterior; fit it again.")
 
     def leverage(atoms: Atoms) -> float:
-        return float(np.max(potential.uncertainty(atoms).leverage))
+        return float(np.max(posterior.leverage(potential.atom_rows(atoms))))
 
     return leverage
 
