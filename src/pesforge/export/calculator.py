@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -13,6 +13,7 @@ from ase.outputs import Properties, all_outputs
 from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
+from pesforge.export.leverages import Leverages
 from pesforge.export.own_error import own_error
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
@@ -203,7 +204,7 @@ class Potential:
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
 
-    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> Uncertainty:
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False, pairs: PairList | None = None) -> Uncertainty:
         """What the potential says about its own errors on a structure, calibrated where the laws were stored.
 
         Linear and quadratic potentials know it from their posterior, ensembles from their members, heads with dropout
@@ -213,11 +214,12 @@ class Potential:
             atoms: the structure.
             forces: whether those of forces and stress are given too. By the posterior they cost about as much as the
                 forces of hundreds of steps, and memory for a row of every function per component.
+            pairs: pairs that a linear potential keeps from step to step of a moving structure; None: found anew.
 
         Raises:
             DataError: the potential cannot know, or not of forces; an element has no parameters; atoms coincide.
         """
-        return own_error(self, atoms, forces=forces)
+        return own_error(self, atoms, forces=forces, pairs=pairs)
 
     def atom_rows(self, atoms: Atoms) -> FloatArray:
         """Rows (n, K + Z) of the energies of single atoms, as the posterior takes them.
@@ -254,6 +256,17 @@ class Potential:
         """Flat tables of the linear part, zeros included; a head and the baseline are not in them."""
         zeros = np.array([self.zeros[symbol] for symbol in self.basis.species])
         return compile_ace(self.basis, self.coefficients, zeros)
+
+    @cached_property
+    def leverages(self) -> Leverages:
+        """What gives the leverages of atoms of a linear potential in a run.
+
+        Raises:
+            DataError: there is no posterior.
+        """
+        if self.posterior is None:
+            raise DataError("this potential holds no posterior, which leverages come from.")
+        return Leverages(self.basis, self.posterior)
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -345,7 +358,8 @@ class PesforgeCalculator(Calculator):
         elif "stress" in properties:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in three directions")
         if self.guard is not None and isinstance(self.potential, Potential):
-            self.results |= self.guard.results(self.atoms, self.potential.uncertainty)
+            uncertainty = partial(self.potential.uncertainty, pairs=self._pairs)
+            self.results |= self.guard.results(self.atoms, uncertainty)
 
     def export_properties(self) -> Properties:
         """Results that ASE knows; it refuses what the guard adds."""

@@ -10,8 +10,9 @@ from pesforge.errors import DataError
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import knows_nothing
-from pesforge.potentials.posterior import Posterior
+from pesforge.potentials.posterior import Posterior, squares
 from pesforge.representations.arrays import FloatArray
+from pesforge.representations.pair_list import PairList
 from pesforge.uncertainty.law import Law
 from pesforge.uncertainty.predicted import Predicted, Uncertainty
 
@@ -19,35 +20,42 @@ if TYPE_CHECKING:
     from pesforge.export.calculator import Potential
 
 
-def own_error(potential: "Potential", atoms: Atoms, *, forces: bool) -> Uncertainty:
+def own_error(potential: "Potential", atoms: Atoms, *, forces: bool, pairs: PairList | None = None) -> Uncertainty:
     """Predicted errors of the energy and, where asked for, of forces and stress.
 
     Args:
         potential: the potential.
         atoms: the structure.
         forces: whether those of forces and stress are given.
+        pairs: pairs that a linear potential keeps from step to step of a moving structure; None: found anew.
 
     Raises:
         DataError: the potential has no source of them, or none for forces; the structure cannot be described.
     """
     if potential.posterior is not None:
-        return _by_posterior(potential, potential.posterior, atoms, forces=forces)
+        listed = PairList(0.0) if pairs is None else pairs
+        return _by_posterior(potential, potential.posterior, atoms, listed, forces=forces)
     members = _members(potential)
     if members is None:
         knows_nothing(potential.kind)
     return _by_members(potential, members, atoms, forces=forces)
 
 
-def _by_posterior(potential: "Potential", posterior: Posterior, atoms: Atoms, *, forces: bool) -> Uncertainty:
-    rows, laws = potential.atom_rows(atoms), _posterior_laws(potential, posterior)
-    own = rows[:, -len(potential.species) :]
-    whitened = posterior.whitened(rows)
+def _by_posterior(
+    potential: "Potential", posterior: Posterior, atoms: Atoms, pairs: PairList, *, forces: bool
+) -> Uncertainty:
+    laws = _posterior_laws(potential, posterior)
+    if potential.kind == "ace-linear":
+        whitened, species = potential.leverages.whitened(atoms, pairs)
+    else:
+        rows = potential.atom_rows(atoms)
+        whitened, species = posterior.whitened(rows), rows[:, -len(potential.species) :].argmax(axis=1)
     total = whitened.sum(axis=0)
     size = float(len(atoms))
     found = Uncertainty(
         energy=Predicted(laws["energy"], np.asarray(total @ total) / size**2, np.ones(()), size),
-        leverage=np.einsum("nr,nr->n", whitened, whitened),
-        mahalanobis=posterior.distances(whitened, own),
+        leverage=squares(whitened),
+        mahalanobis=posterior.distances(whitened, species),
     )
     if not forces:
         return found

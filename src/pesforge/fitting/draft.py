@@ -15,6 +15,8 @@ from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.fit import FitResult, fit
 from pesforge.fitting.search import Say
+from pesforge.potentials.posterior import squares
+from pesforge.representations.pair_list import PairList
 
 
 def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitResult, dict[str, Any]]:
@@ -66,12 +68,11 @@ def leverage_of(potential: Potential) -> Callable[[Atoms], float]:
     Raises:
         DataError: the potential holds no posterior.
     """
-    posterior = potential.posterior
-    if posterior is None:
-        raise DataError("the draft potential holds no posterior; fit it again.")
+    leverages, pairs = potential.leverages, PairList()
 
     def leverage(atoms: Atoms) -> float:
-        return float(np.max(posterior.leverage(potential.atom_rows(atoms))))
+        whitened, _ = leverages.whitened(atoms, pairs)
+        return float(np.max(squares(whitened)))
 
     return leverage
 

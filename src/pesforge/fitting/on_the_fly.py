@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -167,10 +168,10 @@ class Learner(Calculator):
         if self.potential is None:
             self._begin(self.atoms)
         assert self.potential is not None
-        seen = self._guard.results(self.atoms, self.potential.uncertainty)
+        seen = self._guard.results(self.atoms, partial(self.potential.uncertainty, pairs=self._pairs))
         if not seen[NEARNESS] <= 1.0:
             self._learn(self.atoms, seen[NEARNESS])
-            seen = self._guard.results(self.atoms, self.potential.uncertainty)
+            seen = self._guard.results(self.atoms, partial(self.potential.uncertainty, pairs=self._pairs))
         energies, forces, stress = self.potential.evaluate(self.atoms, self._pairs)
         total = float(energies.sum())
         self.results = {"energy": total, "free_energy": total, "energies": energies, "forces": forces} | seen

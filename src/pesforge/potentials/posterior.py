@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
 from pesforge.potentials.normal import Factor
-from pesforge.representations.arrays import FloatArray
+from pesforge.representations.arrays import FloatArray, IntArray
 
 TENSORS = "posterior.safetensors"
 COVERAGE = 0.683
@@ -86,18 +86,18 @@ class Posterior:
         """Leverages (R,) of rows (R, K + Z)."""
         return squares(self.whitened(rows))
 
-    def distances(self, whitened: FloatArray, own: FloatArray) -> FloatArray | None:
+    def distances(self, whitened: FloatArray, species: IntArray) -> FloatArray | None:
         """Mahalanobis distances (n,) of atoms from the training atoms of their species, whose root mean square is 1.
 
         The metric is that of the labels' information, H⁻¹. None where the place of the training atoms was not stored.
 
         Args:
             whitened: x W (n, R) of the atoms.
-            own: (n, Z) 1 at the species of the atom, else 0.
+            species: (n,) index of their species.
         """
         if self.trained is None or self.trained.distance == 0:
             return None
-        return np.asarray(np.sqrt(squares(whitened - own @ self.trained.centre)) / self.trained.distance)
+        return np.asarray(np.sqrt(squares(whitened - self.trained.centre[species])) / self.trained.distance)
 
     def slope_leverages(self, rows: FloatArray) -> FloatArray:
         """Leverages (R,) of rows of forces or stresses (R, K) in 1/Å or 1/Å³, in 1/Å² or 1/Å⁶."""

@@ -64,10 +64,10 @@ def test_training_atoms_of_two_species_bound_what_is_known():
     centre = np.array([whitened[~heavy].mean(axis=0), whitened[heavy].mean(axis=0)])
     np.testing.assert_allclose(found.trained.centre, centre)
     assert found.trained.largest_leverage == pytest.approx(np.max(np.sum(whitened**2, axis=1)))
-    distances = found.distances(whitened, rows[:, 4:])
+    distances = found.distances(whitened, heavy.astype(int))
     expected = np.linalg.norm(whitened - centre[heavy.astype(int)], axis=1)
     np.testing.assert_allclose(distances, expected / np.sqrt(np.mean(expected**2)))
-    assert posterior.distances(whitened, rows[:, 4:]) is None
+    assert posterior.distances(whitened, heavy.astype(int)) is None
 
 
 def test_what_is_saved_is_loaded(tmp_path):
