@@ -84,6 +84,10 @@ def test_a_head_that_does_not_help_is_left_out(frames):
     assert "the linear potential alone is kept" in metrics["choice"]["text"]
     assert metrics["cv"] == metrics["cv_linear"]
     assert metrics["train"] == errors(evaluate_frames(result.potential, frames[:24]))
+    assert {row["kind"] for row in metrics["uncertainty"]["kinds"]} == {"energy", "force", "stress"}
+    told = result.potential.uncertainty(frames[30], forces=True)
+    assert told.interval(0.9).energy_ev > 0
+    assert told.mahalanobis is not None
 
 
 def test_an_ensemble_is_the_mean_of_its_members_and_knows_its_spread(frames, test_frames, tmp_path):
