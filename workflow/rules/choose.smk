@@ -53,6 +53,6 @@ rule export_potential:
         study_seed=STUDY.seed,
         runs=RUNS,
         families=list(STUDY.choose.families),
-        code=fingerprint("export", "potentials", "representations"),
+        code=fingerprint("export", "potentials", "representations", "uncertainty"),
     script:
         "../scripts/export_potential.py"

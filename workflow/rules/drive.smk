@@ -21,7 +21,12 @@ rule fit_draft:
         functions=STUDY.sample.driver.functions,
         curate=GUARD,
         code=fingerprint(
-            "curation/filters", "fitting", "export", "potentials", "representations"
+            "curation/filters",
+            "fitting",
+            "export",
+            "potentials",
+            "representations",
+            "uncertainty",
         ),
     script:
         "../scripts/fit_draft.py"
@@ -59,7 +64,9 @@ rule sample_driven:
         seed=STUDY.seed,
         store=DRIVE_STORE,
         store_code=DFT_CODE,
-        code=fingerprint("sampling", "fitting/draft", "export/calculator"),
+        code=fingerprint(
+            "sampling", "fitting/draft", "export/calculator", "export/leverages"
+        ),
     script:
         "../scripts/sample_driven.py"
 

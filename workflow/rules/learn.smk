@@ -70,7 +70,9 @@ LEARN_MOTION = {
     "curate": GUARD,
     "seed": STUDY.seed,
 }
-LEARN_MOTION_CODE = fingerprint("sampling", "fitting/draft", "export/calculator")
+LEARN_MOTION_CODE = fingerprint(
+    "sampling", "fitting/draft", "export/calculator", "export/leverages"
+)
 LEARN_CODE = (
     "learning",
     "acquisition",
@@ -107,6 +109,7 @@ rule learn_fit:
             "learning/state",
             "potentials",
             "representations",
+            "uncertainty",
         ),
     script:
         "../scripts/learn_fit.py"

@@ -22,6 +22,7 @@ FIT_CODE = fingerprint(
     "potentials",
     "representations",
     "training",
+    "uncertainty",
 )
 TARGETS = [
     f"{OUT}/report/index.html",

@@ -25,6 +25,7 @@ def work(job):
         "model": Crossvalidate.model_validate(params.crossvalidate),
         "runs": [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]],
     }
+    frames = read_frames(job.input.frames)
     held_out = held_out_of(**chosen, decisive=params.families)
     take_away(
         Path(job.output.model).parent,
@@ -33,11 +34,12 @@ def work(job):
         folds=params.folds,
         study_seed=params.study_seed,
         matrix=load_arrays(job.input.projector, ("matrix",))["matrix"],
+        frames=frames,
         metadata={
             "study": params.study,
             "settings": {**read_json(job.input.settings)["settings"], "hash": read_json(job.input.settings)["hash"]},
             "errors": held_out["errors"],
-            "domain": asdict(domain_of(read_frames(job.input.frames), params.families)),
+            "domain": asdict(domain_of(frames, params.families)),
             "held_out": held_out["how"],
         },
     )

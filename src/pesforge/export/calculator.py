@@ -1,8 +1,8 @@
 """A fitted potential and its ASE calculator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -13,10 +13,12 @@ from ase.outputs import Properties, all_outputs
 from safetensors.numpy import load_file, save_file
 
 from pesforge.errors import DataError
+from pesforge.export.leverages import Leverages
+from pesforge.export.own_error import own_error
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.model import Model
-from pesforge.potentials.posterior import Posterior, Uncertainty
+from pesforge.potentials.posterior import Posterior
 from pesforge.potentials.quadratic_head import QuadraticHead
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.compiled import CompiledAce, compile_ace
@@ -25,7 +27,9 @@ from pesforge.representations.pair_list import PairList
 from pesforge.representations.quadratic import QuadraticBasis
 from pesforge.representations.stacked import Basis, basis_from_dict
 from pesforge.representations.zbl import Zbl
+from pesforge.uncertainty.calibrated import Calibrated
 from pesforge.uncertainty.guard import Guard
+from pesforge.uncertainty.predicted import Uncertainty
 
 WEIGHTS = "weights.safetensors"
 Kind = Literal["ace-linear", "ace-neural", "ace-quadratic"]
@@ -45,8 +49,9 @@ class Potential:
         matrix: M (K, P); None for a linear potential.
         offset: m (P,); None for a linear potential.
         posterior: of the coefficients, those of a quadratic head included; None: the potential knows nothing of its
-            own error.
+            own error, unless it has several heads or a calibrated dropout.
         baseline: screened repulsion of nuclei that is added to all of this; None: there is none.
+        calibrated: laws of its own errors; None: none were stored.
 
     Raises:
         DataError: the parts do not fit together.
@@ -61,6 +66,7 @@ class Potential:
     offset: FloatArray | None = None
     posterior: Posterior | None = None
     baseline: Zbl | None = None
+    calibrated: Calibrated | None = None
 
     def __post_init__(self) -> None:
         functions = self.basis.n_functions
@@ -125,10 +131,13 @@ class Potential:
             self.head.save(folder)
         if self.posterior is not None:
             self.posterior.save(folder)
+        if self.calibrated is not None:
+            self.calibrated.save(folder)
         described = {
             "basis": self.basis.to_dict(),
             "zeros_ev": {key: float(value) for key, value in self.zeros.items()},
             "posterior": self.posterior is not None,
+            "calibration": self.calibrated is not None,
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
         }
         return described | ({"heads": len(self.head.members)} if isinstance(self.head, HeadEnsemble) else {})
@@ -153,6 +162,7 @@ class Potential:
             offset=tensors.get("offset"),
             posterior=Posterior.load(folder) if described.get("posterior") else None,
             baseline=Zbl.from_dict(described["baseline"]) if described.get("baseline") else None,
+            calibrated=Calibrated.load(folder) if described.get("calibration") else None,
         )
 
     @property
@@ -194,33 +204,49 @@ class Potential:
         correction, gradient = self.head.energies_and_gradient(invariants @ self.matrix - self.offset)
         return energies + correction, slopes + gradient @ self.matrix.T
 
-    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> Uncertainty:
-        """What a potential with closed-form coefficients says about its own error on a structure.
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False, pairs: PairList | None = None) -> Uncertainty:
+        """What the potential says about its own errors on a structure, calibrated where the laws were stored.
+
+        Linear and quadratic potentials know it from their posterior, ensembles from their members, heads with dropout
+        from heads with other neurons left out.
 
         Args:
             atoms: the structure.
-            forces: whether standard deviations of forces and stress are given too; they cost about as much as the
+            forces: whether those of forces and stress are given too. By the posterior they cost about as much as the
                 forces of hundreds of steps, and memory for a row of every function per component.
+            pairs: pairs that a linear potential keeps from step to step of a moving structure; None: found anew.
 
         Raises:
-            DataError: the potential has no posterior, or none of forces; an element has no parameters; atoms coincide.
+            DataError: the potential cannot know, or not of forces; an element has no parameters; atoms coincide.
         """
-        if self.posterior is None:
-            raise DataError("this potential holds no posterior; `pesforge fit --model ace` makes one that does.")
+        return own_error(self, atoms, forces=forces, pairs=pairs)
+
+    def atom_rows(self, atoms: Atoms) -> FloatArray:
+        """Rows (n, K + Z) of the energies of single atoms, as the posterior takes them.
+
+        Raises:
+            DataError: an element has no parameters, or atoms coincide.
+        """
         species = self.basis.species_index(atoms)
         invariants, own = self.basis.invariants(atoms), np.eye(len(self.basis.species))[species]
         rows = [invariants, own]
         if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
             rows.insert(1, self.head.products(invariants @ self.matrix - self.offset))
-        found = self.posterior.of(np.concatenate(rows, axis=1))
-        if not forces:
-            return found
-        _, force_rows, stress_rows = self._row_basis.rows(atoms)
-        deviations = self.posterior.deviations(force_rows, stress_rows)
-        return replace(found, force_sigma_ev_per_ang=deviations[0], stress_sigma_ev_per_ang3=deviations[1])
+        return np.concatenate(rows, axis=1)
+
+    def knowing(self, frames: Iterable[Atoms]) -> Self:
+        """The same potential whose posterior knows where the atoms of the training structures lie.
+
+        Raises:
+            DataError: there is no posterior, or there are no structures.
+        """
+        if self.posterior is None:
+            raise DataError("this potential holds no posterior that training atoms could bound.")
+        rows = (self.atom_rows(atoms) for atoms in frames)
+        return replace(self, posterior=self.posterior.seen(rows, len(self.species)))
 
     @property
-    def _row_basis(self) -> Basis | QuadraticBasis:
+    def row_basis(self) -> Basis | QuadraticBasis:
         """What gives the rows of forces and stress: the products of a quadratic head stand behind the invariants."""
         if isinstance(self.head, QuadraticHead) and self.matrix is not None and self.offset is not None:
             return QuadraticBasis(self.basis, self.matrix, self.offset + self.head.mean)
@@ -230,6 +256,17 @@ class Potential:
         """Flat tables of the linear part, zeros included; a head and the baseline are not in them."""
         zeros = np.array([self.zeros[symbol] for symbol in self.basis.species])
         return compile_ace(self.basis, self.coefficients, zeros)
+
+    @cached_property
+    def leverages(self) -> Leverages:
+        """What gives the leverages of atoms of a linear potential in a run.
+
+        Raises:
+            DataError: there is no posterior.
+        """
+        if self.posterior is None:
+            raise DataError("this potential holds no posterior, which leverages come from.")
+        return Leverages(self.basis, self.posterior)
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -271,11 +308,11 @@ class PesforgeCalculator(Calculator):
     Args:
         potential: the potential.
         metadata: what `model.json` says about its origin, kept for the user.
-        guard: watches the leverages of atoms at every call; `results` then hold `leverage`, `energy_sigma` and
+        guard: watches the leverages of atoms; `results` then hold `leverage`, `mahalanobis`, `energy_sigma` and
             `nearness` too. None: nothing is watched.
 
     Raises:
-        DataError: there is a guard, and the potential has no leverages.
+        DataError: there is a guard, and the potential has no leverages, or neither of them a border.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
@@ -287,6 +324,9 @@ class PesforgeCalculator(Calculator):
                 "a guard watches leverages, and this potential holds no posterior that gives them; "
                 "`pesforge fit --model ace` makes one that does."
             )
+        if guard is not None and isinstance(potential, Potential) and potential.posterior is not None:
+            trained = potential.posterior.trained
+            guard.settle(None if trained is None else trained.largest_leverage)
         self.guard = guard
         self.potential = potential
         self.metadata = dict(metadata or {})
@@ -318,7 +358,8 @@ class PesforgeCalculator(Calculator):
         elif "stress" in properties:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in three directions")
         if self.guard is not None and isinstance(self.potential, Potential):
-            self.results |= self.guard.results(self.atoms, self.potential.uncertainty)
+            uncertainty = partial(self.potential.uncertainty, pairs=self._pairs)
+            self.results |= self.guard.results(self.atoms, uncertainty)
 
     def export_properties(self) -> Properties:
         """Results that ASE knows; it refuses what the guard adds."""

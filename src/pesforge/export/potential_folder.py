@@ -24,7 +24,7 @@ from pesforge.potentials.model import Model
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.stacked import Basis
-from pesforge.uncertainty.guard import Guard
+from pesforge.uncertainty.guard import Action, Guard
 
 FORMAT = 2
 MODEL = "model.json"
@@ -145,17 +145,19 @@ def potential_place(folder: Path | str) -> Path:
     return place
 
 
-def load_potential(folder: Path | str, guard: Guard | None = None) -> PesforgeCalculator:
+def load_potential(folder: Path | str, guard: Guard | Action | None = None) -> PesforgeCalculator:
     """The ASE calculator of the potential that `save_potential` wrote into `folder`, or into `folder/potential`.
 
     Args:
         folder: place of the files.
-        guard: watches the leverages of atoms at every call; None: nothing is watched.
+        guard: watches the leverages of atoms: `stop` ends a run that leaves the training data, `watch` only reports,
+            a `Guard` does what it says; None: nothing is watched.
 
     Raises:
         DataError: a file is missing or damaged, the format is not known, or there is a guard and no posterior.
     """
     place = potential_place(folder)
+    watching = Guard.named(guard) if isinstance(guard, str) else guard
     model = read_json(place / MODEL)
     found = model.get("format") if isinstance(model, dict) else None
     if found != FORMAT:
@@ -169,7 +171,7 @@ def load_potential(folder: Path | str, guard: Guard | None = None) -> PesforgeCa
                 raise DataError(f"{place}: {name} does not belong to {MODEL}; export the potential again.")
         if model["kind"] not in READERS:
             raise DataError(f"{place}: kind {model['kind']!r} is not known; it is one of {', '.join(READERS)}.")
-        return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"], guard)
+        return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"], watching)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{place}: the potential cannot be read ({type(error).__name__}: {error}). Copy the whole folder, or "

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
-from pesforge.export.potential_folder import save_potential
+from pesforge.export.calculator import Potential
+from pesforge.export.potential_folder import save_model, save_potential
 from pesforge.io import read_json
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.linear import LinearProblem
@@ -19,10 +21,11 @@ from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 from pesforge.training.judge import judge, pooled_residuals
 from pesforge.training.stages import fit_linear, split_of
+from pesforge.uncertainty.calibrated import Calibrated
 from pesforge.uncertainty.variance import linear_left_out
 
 CODE = ("representations", "potentials", "export")
-KIND_FILES = ("posterior.safetensors", "head.safetensors", "head.json")
+KIND_FILES = ("posterior.safetensors", "calibration.json", "head.safetensors", "head.json")
 """Files that only some kinds of potentials have, so that no rule declares them: an earlier run may have left them."""
 
 
@@ -61,8 +64,10 @@ def held_out_of(
     return judge(design, structures, found, f"groups held out in {len(runs)} of the folds", decisive)
 
 
-def own_errors(problem: LinearProblem, weights: Weights, alpha: float, columns: BoolArray) -> Posterior:
-    """The posterior of a linear potential; of the errors of each kind left out by group 68.3 % lie within one σ.
+def own_errors(
+    problem: LinearProblem, weights: Weights, alpha: float, columns: BoolArray
+) -> tuple[Posterior, Calibrated | None]:
+    """The posterior of a linear potential, and the laws of its errors left out by group.
 
     Args:
         problem: labelled structures.
@@ -73,7 +78,8 @@ def own_errors(problem: LinearProblem, weights: Weights, alpha: float, columns: 
     labels = linear_left_out(problem, weights, alpha, problem.design.groups, columns)
     scales = {kind: quantile_scale(own.error, own.spread) for kind, own in labels.items() if len(own.error)}
     whitening = whitening_of(problem.factorise(weights, alpha, columns))
-    return Posterior(whitening, scales["energy"], scales.get("force"), scales.get("stress"))
+    posterior = Posterior(whitening, scales["energy"], scales.get("force"), scales.get("stress"))
+    return posterior, Calibrated.of_posterior(labels)
 
 
 def take_away(
@@ -89,13 +95,14 @@ def take_away(
     folds: int,
     study_seed: int,
     matrix: FloatArray,
+    frames: Sequence[Atoms],
     metadata: Mapping[str, Any],
 ) -> None:
     """Write the chosen potential into `folder`.
 
-    A linear potential is fitted to all curated structures and holds its posterior. A neural one is the run with the
-    smallest validation loss, on the linear potential of the structures that this run has seen: what is shipped is what
-    was judged.
+    A linear potential is fitted to all curated structures and holds its posterior with the laws of its errors. A neural
+    one is the run with the smallest validation loss, on the linear potential of the structures that this run has seen:
+    what is shipped is what was judged.
 
     Args:
         folder: place of the potential.
@@ -104,6 +111,7 @@ def take_away(
         folds: folds of the sweep.
         study_seed: seed of the study.
         matrix: projections (K, P) that a head sees.
+        frames: the curated structures, whose atoms bound what a linear potential knows.
         metadata: origin, for `model.json` and the model card.
     """
     for name in KIND_FILES:
@@ -128,15 +136,16 @@ def take_away(
     if choice["kind"] == "linear":
         problem = LinearProblem(design, prior_power=model.prior_power)
         fit = problem.fit(_weights(choice), point["alpha"], columns)
-        save_potential(
-            folder,
-            kind="ace-linear",
-            basis=basis.reduced(point["degree_reduction"]),
-            coefficients=fit.coefficients[columns],
-            zeros=dict(zip(basis.species, fit.zeros.tolist(), strict=True)),
-            posterior=own_errors(problem, _weights(choice), point["alpha"], columns),
-            metadata=known,
+        posterior, calibrated = own_errors(problem, _weights(choice), point["alpha"], columns)
+        potential = Potential(
+            "ace-linear",
+            basis.reduced(point["degree_reduction"]),
+            fit.coefficients[columns],
+            dict(zip(basis.species, fit.zeros.tolist(), strict=True)),
+            posterior=posterior,
+            calibrated=calibrated,
         )
+        save_model(folder, potential.knowing(frames), known)
         return
     losses = [min(row["validation_loss"] for row in read_json(run / "metrics.json")["history"]) for run in runs]
     best = losses.index(min(losses))

@@ -16,6 +16,7 @@ from pesforge.fitting.models import fitter_of
 from pesforge.fitting.search import Say
 from pesforge.io import write_json
 from pesforge.metrics import by_family, errors
+from pesforge.uncertainty.evidence import spoken
 
 METRICS = "metrics.json"
 POTENTIAL = "potential"
@@ -98,6 +99,7 @@ def fit_files(
             "",
             *table(rows),
             *_interval(metrics.get("test_intervals_90")),
+            *_own_errors(metrics.get("uncertainty")),
             "",
             f"potential: {folder / POTENTIAL} ({metrics['fit_seconds']:.0f} s)",
         ]
@@ -113,6 +115,13 @@ def _interval(found: Mapping[str, Any] | None) -> list[str]:
         f"test MAE, 90 % of draws of its structures: {energy[0]:.2f} to {energy[1]:.2f} meV/atom, "
         f"{force[0]:.4f} to {force[1]:.4f} eV/Å"
     ]
+
+
+def _own_errors(found: Mapping[str, Any] | None) -> list[str]:
+    """Lines on how often the intervals of left-out errors hold, for a potential that gives any."""
+    if found is None:
+        return []
+    return ["", "left out:", *spoken(found)] if found["kinds"] else ["", f"no intervals of errors: {found['remark']}"]
 
 
 def evaluate_files(folder: Path, file: Path, *, keys: LabelKeys, out: Path | None, say: Say) -> str:

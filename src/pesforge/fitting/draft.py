@@ -15,6 +15,8 @@ from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.fit import FitResult, fit
 from pesforge.fitting.search import Say
+from pesforge.potentials.posterior import squares
+from pesforge.representations.pair_list import PairList
 
 
 def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitResult, dict[str, Any]]:
@@ -43,7 +45,9 @@ def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitRes
             "Sample more of them, or set `sample.driver.kind: dft`."
         ) from error
     assert isinstance(result.potential, Potential)
-    leverage = leverage_of(result.potential)
+    posterior = result.potential.posterior
+    assert posterior is not None
+    assert posterior.trained is not None
     left_out = result.metrics["cv"]
     errors = ("energy_mae_mev_per_atom", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")
     return result, {
@@ -53,16 +57,22 @@ def fit_draft(frames: Sequence[Atoms], functions: int, say: Say) -> tuple[FitRes
         "cutoffs_ang": result.metrics["choice"]["cutoffs_ang"],
         **{key: left_out[key] for key in errors},
         "cv_method": result.metrics["cv_method"],
-        "max_training_leverage": max(leverage(atoms) for atoms in frames),
+        "max_training_leverage": posterior.trained.largest_leverage,
         "warnings": result.metrics["warnings"],
     }
 
 
 def leverage_of(potential: Potential) -> Callable[[Atoms], float]:
-    """The largest leverage of the atoms of a structure, as a function of the structure."""
+    """The largest leverage of the atoms of a structure, as a function of the structure.
+
+    Raises:
+        DataError: the potential holds no posterior.
+    """
+    leverages, pairs = potential.leverages, PairList()
 
     def leverage(atoms: Atoms) -> float:
-        return float(np.max(potential.uncertainty(atoms).leverage))
+        whitened, _ = leverages.whitened(atoms, pairs)
+        return float(np.max(squares(whitened)))
 
     return leverage
 

@@ -13,7 +13,7 @@ from pesforge.export import Potential
 from pesforge.fields import FAMILY
 from pesforge.fitting.ace_options import AceOptions
 from pesforge.fitting.candidates import FitSettings
-from pesforge.fitting.confidence import calibrated_posterior
+from pesforge.fitting.confidence import linear_own_errors
 from pesforge.fitting.evaluation import evaluate_frames
 from pesforge.fitting.left_out import by_family as by_family_left_out
 from pesforge.fitting.left_out import by_group, of_training
@@ -25,7 +25,7 @@ from pesforge.potentials.evidence import evidence_of
 from pesforge.potentials.model import Model
 from pesforge.potentials.normal import Factor
 
-CODE = ("dataset", "fitting", "representations", "potentials", "export")
+CODE = ("dataset", "fitting", "representations", "potentials", "uncertainty", "export")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Solved:
         method: how they were found.
         without_family: residuals of every structure without its family; None: not given.
         evidence: α that the evidence would take, see `_by_evidence`.
+        uncertainty: what it says of its own errors, before and after calibration.
         notes: what is odd.
     """
 
@@ -63,11 +64,16 @@ class Solved:
     method: str
     without_family: Residuals | None
     evidence: Mapping[str, Any]
+    uncertainty: Mapping[str, Any]
     notes: tuple[str, ...]
 
     def metrics(self, frames: Sequence[Atoms]) -> dict[str, Any]:
         """What the metrics hold besides errors in training, left out by group, and in the test."""
-        metrics: dict[str, Any] = {"cv_method": self.method, "evidence": self.evidence}
+        metrics: dict[str, Any] = {
+            "cv_method": self.method,
+            "evidence": self.evidence,
+            "uncertainty": self.uncertainty,
+        }
         if self.without_family is not None:
             rows = by_family(self.without_family, [str(atoms.info[FAMILY]) for atoms in frames])
             metrics["cv_leave_family_out"] = {**errors(self.without_family), "by_family": rows}
@@ -83,7 +89,8 @@ def solve(chosen: Chosen) -> Solved:
     factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
     left_out, method = by_group(chosen, factor)
     solution = factor.fit()
-    potential = chosen.potential(solution, calibrated_posterior(chosen, factor, left_out))
+    posterior, calibrated, uncertainty = linear_own_errors(chosen, factor)
+    potential = replace(chosen.potential(solution, posterior), calibrated=calibrated).knowing(chosen.problem.frames)
     train = of_training(chosen, solution, potential)
     without_family: Residuals | None = None
     notes: tuple[str, ...] = ()
@@ -91,7 +98,7 @@ def solve(chosen: Chosen) -> Solved:
         without_family = by_family_left_out(chosen)
     except DataError as error:
         notes = (f"errors without a whole family are not given: {error}",)
-    return Solved(potential, train, left_out, method, without_family, _by_evidence(chosen, factor), notes)
+    return Solved(potential, train, left_out, method, without_family, _by_evidence(chosen, factor), uncertainty, notes)
 
 
 def _quiet(_: str) -> None:

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
 
+from pesforge.export import Potential
 from pesforge.fitting.candidates import FitSettings
+from pesforge.fitting.confidence import linear_own_errors
 from pesforge.fitting.fit import FitResult, evaluate_frames
 from pesforge.fitting.heads import Heads, NeuralOptions, Task
 from pesforge.fitting.own_errors import own_errors
@@ -81,6 +84,11 @@ def fit_neural(
             say(f"training of {options.members} head(s) on all groups")
             trained = [heads.single(final, width)] if options.members == 1 else heads.ensemble(final, width)
     potential = heads.potential(final, trained)
+    if calibration is not None:
+        potential = replace(potential, calibrated=calibration[1])
+    if not better:
+        potential, told = _knowing(heads, potential)
+        calibration = told, potential.calibrated
     splits = {"train": evaluate_frames(potential, frames), "cv": found if better else linear}
     if test_frames:
         splits["test"] = evaluate_frames(potential, test_frames)
@@ -97,8 +105,16 @@ def fit_neural(
     )
     metrics |= {f"cv_{name}": values for name, values in judged.items()}
     if calibration is not None:
-        metrics["uncertainty"] = calibration
+        metrics["uncertainty"] = calibration[0]
     return FitResult(potential, fit_metadata(frames, metrics, CODE), metrics)
+
+
+def _knowing(heads: Heads, potential: Potential) -> tuple[Potential, dict[str, Any]]:
+    """The linear potential alone with what it knows of its own errors, and the evidence of that."""
+    chosen = heads.chosen
+    factor = chosen.problem.factorise(chosen.weights, chosen.alpha, chosen.mask)
+    posterior, calibrated, told = linear_own_errors(chosen, factor)
+    return replace(potential, posterior=posterior, calibrated=calibrated).knowing(heads.frames), told
 
 
 def _width(heads: Heads, tasks: Sequence[Task], say: Say) -> "tuple[int, dict[int, float], list[list[RunResult]]]":

@@ -13,7 +13,8 @@ from pesforge.metrics import KINDS, Residuals
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.provenance import derive_seed
 from pesforge.representations.arrays import IntArray
-from pesforge.uncertainty.crossfit import judge
+from pesforge.uncertainty.calibrated import Calibrated
+from pesforge.uncertainty.crossfit import Judged, judge
 from pesforge.uncertainty.evidence import summarise
 from pesforge.uncertainty.law import Law
 from pesforge.uncertainty.noise import NoiseShape, by_kind
@@ -28,8 +29,10 @@ THINNED = 20
 
 def own_errors(
     heads: Heads, parts: Sequence[IntArray], tasks: Sequence[Task], runs: "Sequence[Sequence[RunResult]]"
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any], Calibrated | None] | None:
     """Calibration of the spread over the members on the groups that no member has seen; None for one plain head.
+
+    It comes as evidence and, where there are errors enough, as laws for use.
 
     Before: the variance over the members is taken for all of the variance of the error. After: noise, scale and tails
     by groups, see `pesforge.uncertainty`; with the option `heteroscedastic` the noise depends on the projections.
@@ -64,9 +67,22 @@ def own_errors(
             shaped=shaped if heads.options.heteroscedastic else None,
         )
     except DataError as error:
-        return {"source": source, "remark": str(error), **summarise({}, heads.families)}
+        return {"source": source, "remark": str(error), **summarise({}, heads.families)}, None
     noise = "depends on the projections" if heads.options.heteroscedastic else "is the same everywhere"
-    return {"source": f"{source}; noise {noise}", "remark": None, **summarise(judged, heads.families)}
+    told = {"source": f"{source}; noise {noise}", "remark": None, **summarise(judged, heads.families)}
+    shape = _shape(heads, members, np.arange(len(heads.frames))) if heads.options.heteroscedastic else None
+    return told, _for_use(heads, judged, shape)
+
+
+def _for_use(heads: Heads, judged: Mapping[str, Judged], shape: NoiseShape | None) -> Calibrated | None:
+    """The laws that were calibrated on all groups; None where energies have none."""
+    laws = {kind: found.law for kind, found in judged.items()}
+    if "energy" not in laws:
+        return None
+    if heads.options.members > 1:
+        return Calibrated("members", laws, shape)
+    seed = derive_seed(heads.options.seed, "dropout")
+    return Calibrated("dropout", laws, shape, heads.options.dropout, THINNED, seed)
 
 
 def _thinned(heads: Heads, task: Task, runs: "Sequence[RunResult]") -> list[Residuals]:
@@ -80,7 +96,12 @@ def _thinned(heads: Heads, task: Task, runs: "Sequence[RunResult]") -> list[Resi
 
 def _noise(heads: Heads, members: Sequence[Residuals], seen: IntArray) -> dict[str, np.ndarray]:
     """Shapes of the noise of all labels, learned from the force errors of the structures `seen` alone."""
+    return by_kind(_shape(heads, members, seen).of(heads.projections.rho), members[0].n_atoms)
+
+
+def _shape(heads: Heads, members: Sequence[Residuals], seen: IntArray) -> NoiseShape:
+    """The shape of the noise that the force errors of the structures `seen` teach."""
     n_atoms, features = members[0].n_atoms, heads.projections.rho
     errors = np.mean([part.forces for part in members], axis=0).reshape(-1, 3)
     taught = np.isin(np.repeat(np.arange(len(n_atoms)), n_atoms), seen)
-    return by_kind(NoiseShape.learned(features[taught], errors[taught]).of(features), n_atoms)
+    return NoiseShape.learned(features[taught], errors[taught])

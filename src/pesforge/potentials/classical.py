@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NoReturn, Protocol, Self
 
 import numpy as np
 from ase import Atoms
@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from pesforge.errors import DataError
 from pesforge.potentials.bonds import Array, Bonds, Functions, NumpyFunctions, species_numbers
 from pesforge.potentials.eam import EamForm
+from pesforge.potentials.model import knows_nothing
 from pesforge.potentials.pair import PairForm
 from pesforge.potentials.tersoff import TersoffForm
 from pesforge.representations.arrays import FloatArray
@@ -97,6 +98,14 @@ class ClassicalPotential:
     def n_parameters(self) -> int:
         """Number of parameters without the energy zeros."""
         return sum(array.size for array in self.parameters.values())
+
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> NoReturn:
+        """Refuse: one set of parameters by gradients says nothing of its own errors.
+
+        Raises:
+            DataError: always.
+        """
+        knows_nothing(self.kind)
 
     def evaluate(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å, and stress (6,) in eV/Å³, NaN without a periodic cell.

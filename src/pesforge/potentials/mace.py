@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +20,7 @@ from pesforge.potentials.mace_network import (
     set_zeros,
     zeros_of,
 )
+from pesforge.potentials.model import knows_nothing
 from pesforge.representations.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -123,6 +124,14 @@ class MacePotential:
         device = pick_device(self.device)
         self.network.to(device).requires_grad_(False).eval()
         return device
+
+    def uncertainty(self, atoms: Atoms, *, forces: bool = False) -> NoReturn:
+        """Refuse: one set of parameters by gradients says nothing of its own errors.
+
+        Raises:
+            DataError: always.
+        """
+        knows_nothing(self.kind)
 
     def evaluate(self, atoms: Atoms) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Energies of atoms (n,) in eV, forces (n, 3) in eV/Å, and stress (6,) in eV/Å³, NaN without a periodic cell.

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ase import Atoms
 
+from pesforge.errors import DataError
 from pesforge.representations.arrays import FloatArray
 
 
@@ -32,3 +33,16 @@ class Model(Protocol):
 
     def write(self, folder: Path) -> Mapping[str, Any]:
         """Write the model's own files into a folder; return the plain values that its reader needs beside them."""
+
+
+def knows_nothing(kind: str) -> NoReturn:
+    """What a potential of a kind that says nothing about its own errors answers.
+
+    Raises:
+        DataError: always.
+    """
+    raise DataError(
+        f"this potential of the kind {kind} holds no posterior, ensemble or calibrated dropout and knows nothing of "
+        "its own errors; `pesforge fit --model ace`, or --model ace-neural with --option members=5 or dropout=0.1, "
+        "makes one that does."
+    )

@@ -103,7 +103,7 @@ def compile_ace(basis: Basis, coefficients: FloatArray, zeros: FloatArray) -> Co
     renumbered = np.empty(len(table), dtype=np.int64)
     renumbered[order] = np.arange(len(order))
     merged = [_sorted(renumbered[factors], values) for factors, values in merged]
-    radial, spacing = _radial_table(basis, _resolved(basis))
+    radial, spacing = radial_table(basis)
     return CompiledAce(
         species=basis.species,
         cutoff_ang=basis.cutoff_ang,
@@ -243,7 +243,7 @@ def _first_intervals(basis: Basis) -> int:
     raise DataError(f"cutoffs of {[part.cutoff_ang for part in basis.parts]} Å have no common measure for a table.")
 
 
-def _radial_table(basis: Basis, resolved: bool) -> tuple[FloatArray, float]:
+def radial_table(basis: Basis) -> tuple[FloatArray, float]:
     """Polynomials of the radial functions, shape (Z, G, 6, F), and the length of the intervals in Å.
 
     The intervals are halved until slopes between the nodes are right to `SLOPE_TOLERANCE`, but for the first interval,
@@ -252,7 +252,7 @@ def _radial_table(basis: Basis, resolved: bool) -> tuple[FloatArray, float]:
     Raises:
         DataError: the radial functions are not smooth.
     """
-    intervals = _first_intervals(basis)
+    intervals, resolved = _first_intervals(basis), _resolved(basis)
     between = np.array([0.1, 0.25, 0.4, 0.6, 0.75, 0.9])
     powers = np.arange(1, N_POWERS)
     kinds = range(1 if resolved else len(basis.species))

@@ -40,7 +40,8 @@ def raw_laws(factor: Factor) -> dict[str, Law]:
     inverse = factor.half(np.eye(len(vector)))
     decided = len(vector) - factor.alpha * float(np.sum(inverse**2))
     misfit = factor.weighted_squares - float(vector @ factor.right) - factor.alpha * float(vector @ vector)
-    noise = float(np.sqrt(max(misfit, 0.0) / max(factor.n_rows - decided, 1.0)))
+    rounding = np.finfo(np.float64).eps * factor.weighted_squares
+    noise = float(np.sqrt(max(misfit, rounding) / max(factor.n_rows - decided, 1.0)))
     weights = {kind: factor.weights.of_kind(kind) for kind in KINDS}
     return {kind: Law(noise / np.sqrt(weight) if weight else 0.0, noise) for kind, weight in weights.items()}
 

@@ -12,8 +12,9 @@ from pesforge.potentials.normal import Weights
 from pesforge.representations.arrays import BoolArray
 from pesforge.uncertainty.calibration import raw_laws
 from pesforge.uncertainty.crossfit import FOLDS, Judged, judge
+from pesforge.uncertainty.law import Law
 from pesforge.uncertainty.merit import CURVE, STATED
-from pesforge.uncertainty.variance import linear_left_out
+from pesforge.uncertainty.variance import Labels, linear_left_out
 
 Row = dict[str, Any]
 ALLOWED_PERCENT = 3.0
@@ -49,17 +50,56 @@ def evidence(
     design = problem.design
     labels = linear_left_out(problem, weights, alpha, design.groups, columns)
     first = raw_laws(problem.factorise(weights, alpha, columns))
+    return {"method": METHOD} | judged_evidence(labels, first, design.groups, design.families, seed=seed)
+
+
+def judged_evidence(
+    labels: Mapping[str, Labels],
+    first: Mapping[str, Law],
+    groups: Sequence[str],
+    families: Sequence[str],
+    *,
+    seed: int,
+) -> Row:
+    """The evidence of left-out errors, and a remark where they are too few.
+
+    Args:
+        labels: by kind.
+        first: laws before calibration.
+        groups: (S,) of each structure.
+        families: (S,) of each structure.
+        seed: of the folds of groups.
+    """
     try:
-        judged = judge(labels, first, design.groups, seed=seed, families=design.families)
+        judged = judge(labels, first, groups, seed=seed, families=families)
         remark = None
     except DataError as error:
         judged, remark = {}, str(error)
-    return summarise(judged, design.families) | {
-        "method": METHOD,
+    return summarise(judged, families) | {
         "remark": remark,
-        "folds": min(FOLDS, len(set(design.groups))),
-        "n_groups": len(set(design.groups)),
+        "folds": min(FOLDS, len(set(groups))),
+        "n_groups": len(set(groups)),
     }
+
+
+def spoken(found: Mapping[str, Any]) -> list[str]:
+    """Lines for people: calibration error and coverage of each kind, before and after.
+
+    Args:
+        found: of `evidence`, `judged_evidence` or `summarise`.
+    """
+    coverage = {(row["kind"], row["nominal_percent"]): row for row in found["coverage"]}
+    lines = []
+    for row in found["kinds"]:
+        own = [coverage[row["kind"], 100.0 * level] for level in JUDGED]
+        levels = ", ".join(f"{100 * level:.0f}" for level in JUDGED)
+        before, after = (", ".join(f"{line[f'{when}_percent']:.0f}" for line in own) for when in ("before", "after"))
+        lines.append(
+            f"{row['kind']}: intervals of {levels} % hold {before} % before calibration and "
+            f"{after} % after it (mean distance {row['before']['calibration_error_percent']:.1f} and "
+            f"{row['after']['calibration_error_percent']:.1f} %)"
+        )
+    return lines
 
 
 def summarise(judged: Mapping[str, Judged], families: Sequence[str]) -> Row:

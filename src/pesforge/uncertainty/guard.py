@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import ase.io
 import numpy as np
@@ -12,13 +12,16 @@ from ase.md.md import MolecularDynamics
 from ase.md.verlet import VelocityVerlet
 
 from pesforge.errors import DataError
-from pesforge.potentials.posterior import Uncertainty
+from pesforge.representations.arrays import FloatArray
+from pesforge.uncertainty.predicted import Uncertainty
 
 MARGIN = 3.0
 """Leverages up to so many times the largest one of the training atoms are believed: a fit has seen its training atoms,
 and structures of the same kind that it has not seen lie somewhat higher."""
-LEVERAGE, SIGMA, NEARNESS = "leverage", "energy_sigma", "nearness"
-"""Results of a guarded calculator: leverages of atoms, σ of the energy in eV, largest leverage over the border."""
+LEVERAGE, DISTANCE, SIGMA, NEARNESS = "leverage", "mahalanobis", "energy_sigma", "nearness"
+"""Results of a guarded calculator: leverages of atoms, their distances from the training atoms (where the potential
+knows them), σ of the energy in eV, largest leverage over the border."""
+Action = Literal["stop", "watch"]
 
 
 class OutsideError(DataError):
@@ -37,12 +40,12 @@ class OutsideError(DataError):
 class Guard:
     """Watches the leverages of atoms and acts beyond a border.
 
-    The root of a leverage is the Mahalanobis distance of an atom's surroundings in the metric of the labels'
-    information. A structure that is not evaluated because the guard is asked only at every n-th call keeps the last
-    results of it.
+    A structure that is not looked at because the guard is asked only at every n-th call keeps the last results.
 
     Args:
-        border: leverage of an atom beyond which its surroundings are outside, see `border_of`.
+        border: leverage of an atom beyond which its surroundings are outside, see `border_of`; None: `margin` times
+            the largest leverage of a training atom, which the potential holds.
+        margin: factor; without effect where a border is given.
         stop: raise `OutsideError` before the atoms move on.
         record: extended XYZ file that structures outside, which ask for a label, are appended to; None: none is kept.
         apart: calls between two recorded structures, so that they are not copies of each other.
@@ -55,25 +58,57 @@ class Guard:
 
     def __init__(
         self,
-        border: float,
+        border: float | None = None,
         *,
+        margin: float = MARGIN,
         stop: bool = True,
         record: Path | str | None = None,
         apart: int = 100,
         most: int = 100,
         every: int = 1,
     ) -> None:
-        if not 0 < border < np.inf or min(apart, most, every) < 1:
+        given = margin if border is None else border
+        if not (0 < given < np.inf and 0 < margin < np.inf) or min(apart, most, every) < 1:
             raise DataError(
-                f"a guard needs a positive border and apart, most and every of 1 at least; found {border:g}, {apart}, "
-                f"{most} and {every}. `border_of(potential, frames)` gives the border."
+                f"a guard needs a positive border or margin and apart, most and every of 1 at least; found {given:g}, "
+                f"{apart}, {most} and {every}. `border_of(potential.uncertainty, frames)` gives the border."
             )
-        self.border, self.stop, self.every = border, stop, every
+        self.border, self.margin, self.stop, self.every = border, margin, stop, every
         self.record = None if record is None else Path(record)
         self.apart, self.most = apart, most
         self.calls, self.recorded = 0, 0
         self._last_recorded: int | None = None
         self._last: dict[str, Any] = {}
+
+    @classmethod
+    def named(cls, action: str) -> "Guard":
+        """The guard of a word: `stop` raises beyond the border that the potential holds, `watch` only reports.
+
+        Raises:
+            DataError: the word is not known.
+        """
+        if action not in get_args(Action):
+            raise DataError(f"a guard is one of {', '.join(get_args(Action))}, or a `Guard(…)`; found {action!r}.")
+        return cls(stop=action == "stop")
+
+    def settle(self, largest_leverage: float | None) -> float:
+        """The border; it is taken from the training atoms unless it was given or taken before.
+
+        Args:
+            largest_leverage: of a training atom, as the potential holds it; None: it does not.
+
+        Raises:
+            DataError: there is neither.
+        """
+        if self.border is not None:
+            return self.border
+        if largest_leverage is None:
+            raise DataError(
+                "this potential was stored without the largest leverage of its training atoms: fit it again, or give "
+                "`Guard(border_of(potential.uncertainty, training structures))`."
+            )
+        self.border = self.margin * largest_leverage
+        return self.border
 
     def results(self, atoms: Atoms, uncertainty: Callable[[Atoms], Uncertainty]) -> dict[str, Any]:
         """What is added to the results of the calculator.
@@ -84,20 +119,23 @@ class Guard:
 
         Raises:
             OutsideError: the border is crossed and the guard stops.
-            DataError: the potential holds no posterior.
+            DataError: the potential holds no posterior, or the guard no border.
         """
         number, self.calls = self.calls, self.calls + 1
         if number % self.every and len(self._last.get(LEVERAGE, ())) == len(atoms):
             return self._last
         found = uncertainty(atoms)
-        nearness = float(np.max(found.leverage)) / self.border
-        self._last = {LEVERAGE: found.leverage, SIGMA: found.energy_sigma_ev, NEARNESS: nearness}
+        leverage = _leverage(found)
+        nearness = float(np.max(leverage)) / self.settle(None)
+        self._last = {LEVERAGE: leverage, SIGMA: found.energy_sigma_ev, NEARNESS: nearness}
+        if found.mahalanobis is not None:
+            self._last[DISTANCE] = found.mahalanobis
         if not nearness <= 1.0:
-            self._keep(atoms, number, found, nearness)
+            self._keep(atoms, number)
             if self.stop:
-                worst = int(np.argmax(found.leverage))
+                worst = int(np.argmax(leverage))
                 raise OutsideError(
-                    f"atom {worst} ({atoms.symbols[worst]}) has a leverage of {found.leverage[worst]:.3g}, "
+                    f"atom {worst} ({atoms.symbols[worst]}) has a leverage of {leverage[worst]:.3g}, "
                     f"{nearness:.3g} times the border: the labels do not decide its surroundings. Label such "
                     "structures (`Guard(…, record=FILE)` collects them) and fit again, or stay nearer to the "
                     "training data.",
@@ -106,16 +144,24 @@ class Guard:
                 )
         return self._last
 
-    def _keep(self, atoms: Atoms, number: int, found: Uncertainty, nearness: float) -> None:
+    def _keep(self, atoms: Atoms, number: int) -> None:
         """Append a structure to the file unless one was kept shortly before."""
         early = self._last_recorded is not None and number - self._last_recorded < self.apart
         if self.record is None or early or self.recorded >= self.most:
             return
         kept = atoms.copy()
-        kept.arrays[LEVERAGE] = found.leverage
-        kept.info.update({NEARNESS: nearness, SIGMA: found.energy_sigma_ev, "call": number})
+        for name in (LEVERAGE, DISTANCE):
+            if name in self._last:
+                kept.arrays[name] = self._last[name]
+        kept.info.update({NEARNESS: self._last[NEARNESS], SIGMA: self._last[SIGMA], "call": number})
         ase.io.write(self.record, kept, format="extxyz", append=True)
         self._last_recorded, self.recorded = number, self.recorded + 1
+
+
+def _leverage(found: Uncertainty) -> FloatArray:
+    if found.leverage is None:
+        raise DataError("a guard watches leverages, and this potential holds no posterior that gives them.")
+    return found.leverage
 
 
 def border_of(uncertainty: Callable[[Atoms], Uncertainty], frames: Iterable[Atoms], *, margin: float = MARGIN) -> float:
@@ -129,7 +175,7 @@ def border_of(uncertainty: Callable[[Atoms], Uncertainty], frames: Iterable[Atom
     Raises:
         DataError: there are no structures, or the potential holds no posterior.
     """
-    largest = [float(np.max(uncertainty(atoms).leverage)) for atoms in frames]
+    largest = [float(np.max(_leverage(uncertainty(atoms)))) for atoms in frames]
     if not largest:
         raise DataError("the border of a guard needs the training structures; there are none.")
     return margin * max(largest)

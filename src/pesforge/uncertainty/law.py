@@ -1,6 +1,7 @@
 """The law of an error: its width from two variances, Student's t or Gaussian, and quantiles bent to those observed."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.special
@@ -12,6 +13,18 @@ from pesforge.uncertainty.variance import Labels
 
 MOST_DOF = 300.0
 """Degrees of freedom from which on Student's t is taken as the Gaussian that it then is to 1 %."""
+
+
+class Variances(Protocol):
+    """Two parts of variances up to factors: epistemic h and aleatoric n, of the same shape."""
+
+    @property
+    def spread(self) -> FloatArray:
+        """h."""
+
+    @property
+    def noise(self) -> FloatArray:
+        """n."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +59,19 @@ class Law:
                 "the first two must be finite and not negative, the last above 2, the quantiles rising."
             )
 
-    def width(self, labels: Labels) -> FloatArray:
+    def width(self, labels: Variances) -> FloatArray:
         """Widths w (R,) in the unit of the errors."""
         return np.sqrt(self.noise**2 * labels.noise + self.scale**2 * labels.spread)
 
-    def aleatoric(self, labels: Labels) -> FloatArray:
+    def aleatoric(self, labels: Variances) -> FloatArray:
         """Standard deviations (R,) of the noise alone."""
         return self._std * self.noise * np.sqrt(labels.noise)
 
-    def epistemic(self, labels: Labels) -> FloatArray:
+    def epistemic(self, labels: Variances) -> FloatArray:
         """Standard deviations (R,) of what the model does not know."""
         return self._std * self.scale * np.sqrt(labels.spread)
 
-    def deviation(self, labels: Labels) -> FloatArray:
+    def deviation(self, labels: Variances) -> FloatArray:
         """Standard deviations (R,) of the errors; their squares are the sums of those of both parts."""
         return self._std * self.width(labels)
 
@@ -66,7 +79,7 @@ class Law:
     def _std(self) -> float:
         return 1.0 if np.isinf(self.dof) else float(np.sqrt(self.dof / (self.dof - 2.0)))
 
-    def half_width(self, labels: Labels, level: float) -> FloatArray:
+    def half_width(self, labels: Variances, level: float) -> FloatArray:
         """Half widths (R,) of the intervals that hold with the probability `level`."""
         return self.width(labels) * self.quantile(level)
 

@@ -1,5 +1,7 @@
 """Fits of non-linear heads: what is kept and why, ensembles, the folder, seeds, resuming."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -82,6 +84,10 @@ def test_a_head_that_does_not_help_is_left_out(frames):
     assert "the linear potential alone is kept" in metrics["choice"]["text"]
     assert metrics["cv"] == metrics["cv_linear"]
     assert metrics["train"] == errors(evaluate_frames(result.potential, frames[:24]))
+    assert {row["kind"] for row in metrics["uncertainty"]["kinds"]} == {"energy", "force", "stress"}
+    told = result.potential.uncertainty(frames[30], forces=True)
+    assert told.interval(0.9).energy_ev > 0
+    assert told.mahalanobis is not None
 
 
 def test_an_ensemble_is_the_mean_of_its_members_and_knows_its_spread(frames, test_frames, tmp_path):
@@ -127,16 +133,43 @@ def test_the_seed_decides_and_an_interrupted_fit_goes_on(fit, frames, tmp_path):
 
 
 def test_too_little_memory_is_said(frames):
-    from dataclasses import replace
-
     with pytest.raises(DataError, match="projections of all training structures"):
         fitted(frames, None, replace(SETTINGS, memory_bytes=3e5))
 
 
+def check_intervals(potential, frames, options):
+    """Laws of the named source; force errors on new structures within them about as often as they say."""
+    assert potential.calibrated.source == ("members" if "members" in options else "dropout")
+    assert (potential.calibrated.noise is not None) == ("heteroscedastic" in options)
+    inside = []
+    for atoms in frames:
+        told = potential.uncertainty(atoms, forces=True)
+        assert told.leverage is None
+        wrong = np.abs(potential.evaluate(atoms)[1] - atoms.get_forces())
+        inside.append(np.mean(wrong < told.interval(0.8).forces_ev_per_ang))
+        np.testing.assert_allclose(told.forces.aleatoric**2 + told.forces.epistemic**2, told.forces.sigma**2)
+        assert told.stress.sigma.shape == (6,)
+        assert potential.uncertainty(atoms).energy_sigma_ev == told.energy_sigma_ev
+    assert 0.65 < np.mean(inside) < 0.95
+    if "members" in options:
+        bare = replace(potential, calibrated=None).uncertainty(frames[0], forces=True)
+        energy, forces = potential.spread(frames[0])
+        assert bare.energy_sigma_ev == pytest.approx(energy)
+        np.testing.assert_allclose(bare.force_sigma_ev_per_ang, forces)
+
+
 @pytest.mark.parametrize(("count", "options"), [(40, {"members": 5, "heteroscedastic": True}), (60, {"dropout": 0.1})])
-def test_what_heads_say_of_their_own_errors_is_calibrated_on_held_out_groups(frames, count, options):
-    """Members of bootstrap samples, and draws of dropout, are far too sure of themselves before."""
-    found = fitted(frames[:count], None, epochs=30, **options).metrics["uncertainty"]
+def test_what_heads_say_of_their_own_errors_is_calibrated_on_held_out_groups(
+    frames, test_frames, count, options, tmp_path
+):
+    """Members of bootstrap samples, and draws of dropout, are far too sure of themselves before.
+
+    The stored potential uses the laws that were judged, and its intervals hold on new structures.
+    """
+    result = fitted(frames[:count], None, epochs=30, **options)
+    found = result.metrics["uncertainty"]
+    save_model(tmp_path / "a", result.potential, result.metadata)
+    check_intervals(load_potential(tmp_path / "a").potential, test_frames, options)
     assert ("5 heads" if "members" in options else "20 draws of dropout") in found["source"]
     assert ("depends on the projections" in found["source"]) == ("heteroscedastic" in options)
     rows = {row["kind"]: row for row in found["kinds"]}
@@ -149,5 +182,7 @@ def test_what_heads_say_of_their_own_errors_is_calibrated_on_held_out_groups(fra
     assert force["calibrated"]
 
 
-def test_a_plain_head_says_nothing_of_its_errors(fit):
+def test_a_plain_head_says_nothing_of_its_errors(fit, frames):
     assert "uncertainty" not in fit.metrics
+    with pytest.raises(DataError, match="knows nothing of its own errors"):
+        fit.potential.uncertainty(frames[0])

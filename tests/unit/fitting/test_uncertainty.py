@@ -7,19 +7,24 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from classical_models import classical
 from labelled_files import FAST
 
 from pesforge import load_potential
 from pesforge.dataset import read_dataset
 from pesforge.errors import DataError
+from pesforge.export import save_model
 from pesforge.fitting import fit
-from pesforge.fitting.confidence import calibrated_posterior
-from pesforge.fitting.left_out import by_group
+from pesforge.fitting.confidence import left_out_labels, posterior_of
 from pesforge.fitting.search import Chosen, Size
+from pesforge.io import read_json
 from pesforge.potentials.grams import GramProblem
 from pesforge.potentials.linear import prior_scale
 from pesforge.potentials.normal import Weights
 from pesforge.representations.ace import AceBasis
+from pesforge.uncertainty.evidence import spoken
+
+PHASES = ("before", "after")
 
 
 def test_uncertainty_grows_away_from_the_labels(fitted: Path, files: dict[str, Path]) -> None:
@@ -36,15 +41,62 @@ def test_uncertainty_grows_away_from_the_labels(fitted: Path, files: dict[str, P
     assert near[0].leverage.shape == (len(frames[0]),)
 
 
-def test_left_out_errors_are_as_large_as_the_posterior_says(files: dict[str, Path]) -> None:
-    """The scale is set so that 68 % of left-out energies lie within one standard deviation of the left-out variance."""
+def test_a_fit_tells_how_often_its_intervals_hold_before_and_after_calibration(
+    fitted: Path, files: dict[str, Path]
+) -> None:
+    """In its metrics and its summary; the laws in the folder are those that were judged."""
     frames = read_dataset(files["train"]).frames
     result = fit(frames, None, FAST)
+    found = result.metrics["uncertainty"]
+    rows = {row["kind"]: row for row in found["kinds"]}
+    assert set(rows) == {"energy", "force", "stress"}
+    assert rows["energy"]["n"] == len(frames)
+    assert rows["force"]["n"] == 3 * sum(len(atoms) for atoms in frames)
+    assert all({"calibration_error_percent", "crps"} <= set(row[when]) for row in rows.values() for when in PHASES)
+    assert rows["force"]["after"]["calibration_error_percent"] < 8
+    assert "force: intervals of 50, 80, 95 % hold" in "\n".join(spoken(found))
     potential = result.potential
-    assert potential.posterior.scale > 0
-    sigma = np.array([potential.uncertainty(atoms).energy_sigma_ev / len(atoms) for atoms in frames])
-    left_out = result.metrics["cv"]["energy_rmse_mev_per_atom"] * 1e-3
-    assert 0.1 * left_out < np.sqrt(np.mean(sigma**2)) < 2 * left_out
+    assert potential.calibrated.laws["force"].scale == pytest.approx(rows["force"]["after"]["scale"])
+    assert read_json(fitted / "metrics.json")["uncertainty"]["kinds"][0]["kind"] == "energy"
+    assert potential.posterior.trained.largest_leverage == pytest.approx(
+        max(potential.uncertainty(atoms).leverage.max() for atoms in frames), rel=1e-3
+    )
+
+
+def test_intervals_of_forces_hold_on_new_structures(fitted: Path, files: dict[str, Path]) -> None:
+    potential = load_potential(fitted).potential
+    inside: dict[float, list[float]] = {0.5: [], 0.95: []}
+    for atoms in read_dataset(files["test"]).frames:
+        found = potential.uncertainty(atoms, forces=True)
+        wrong = np.abs(potential.evaluate(atoms)[1] - atoms.get_forces())
+        for level, shares in inside.items():
+            shares.append(float(np.mean(wrong < found.interval(level).forces_ev_per_ang)))
+    assert np.mean(inside[0.5]) == pytest.approx(0.5, abs=0.2)
+    assert np.mean(inside[0.95]) > 0.85
+
+
+def test_a_folder_of_before_scales_as_before(fitted: Path, files: dict[str, Path], tmp_path: Path) -> None:
+    """Without stored laws and training atoms: one Gaussian scale per kind, and no border."""
+    potential = load_potential(fitted).potential
+    old = replace(potential, calibrated=None, posterior=replace(potential.posterior, trained=None))
+    save_model(tmp_path / "old", old, {})
+    assert not (tmp_path / "old" / "calibration.json").exists()
+    again, atoms = load_potential(tmp_path / "old").potential, read_dataset(files["test"]).frames[0]
+    found = again.uncertainty(atoms, forces=True)
+    total = np.linalg.norm(again.atom_rows(atoms).sum(axis=0) @ again.posterior.whitening)
+    assert found.energy_sigma_ev == pytest.approx(again.posterior.scale * total)
+    assert found.energy.aleatoric == 0
+    assert found.interval(0.6827).energy_ev == pytest.approx(found.energy_sigma_ev, rel=1e-3)
+    with pytest.raises(DataError, match="fit it again"):
+        load_potential(tmp_path / "old", guard="stop")
+    scaleless = replace(old, posterior=replace(old.posterior, force_scale=None))
+    with pytest.raises(DataError, match="without the scale of its force errors"):
+        scaleless.uncertainty(atoms, forces=True)
+
+
+def test_what_knows_nothing_says_so(copper_frames: list[Atoms]) -> None:
+    with pytest.raises(DataError, match="knows nothing of its own errors"):
+        classical("pair-lj").uncertainty(copper_frames[0], forces=True)
 
 
 def test_forces_have_standard_deviations(fitted: Path, files: dict[str, Path]) -> None:
@@ -90,14 +142,18 @@ def test_scales_of_forces_are_the_noise_of_the_labels_where_it_is_known(copper_f
         problems = [GramProblem(seen, basis, folds, prior_power=0.0, keep_bytes=kept) for kept in (1e9, 0.0)]
         kept, streamed = (Chosen(problem, Size((0,)), weights, alpha, 0.0, (), "") for problem in problems)
         factor = problems[0].factorise(weights, alpha, kept.mask)
-        left_out = by_group(kept, factor)[0]
-        posterior = calibrated_posterior(kept, factor, left_out)
+        labels, how = left_out_labels(kept, factor)
+        assert "without their group" in how
+        posterior = posterior_of(factor, labels)
         if seed == 0:
-            assert calibrated_posterior(streamed, factor, left_out).force_scale == pytest.approx(posterior.force_scale)
+            again, by_fold = left_out_labels(streamed, factor)
+            assert "fold of groups" in by_fold
+            assert len(again["force"].error) == len(labels["force"].error)
+            assert 0.3 < posterior_of(factor, again).force_scale / posterior.force_scale < 3
         found.append([posterior.force_scale, posterior.stress_scale])
         for s in new:
-            sigma, _ = posterior.deviations(*rows[s][1:])
-            within.append(np.abs(rows[s][1] @ (factor.fit().coefficients - law)) / sigma.ravel())
+            sigma = posterior.force_scale * np.sqrt(posterior.slope_leverages(rows[s][1]))
+            within.append(np.abs(rows[s][1] @ (factor.fit().coefficients - law)) / sigma)
     assert np.exp(np.mean(np.log(found), axis=0)) == pytest.approx(noise, rel=0.2)
     for sigmas, share in ((1.0, 0.683), (1.645, 0.9)):
         assert np.mean(np.concatenate(within) < sigmas) == pytest.approx(share, abs=0.06)

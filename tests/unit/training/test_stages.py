@@ -99,7 +99,7 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
     (tmp_path / "potential/posterior.safetensors").write_bytes(b"of an earlier run, whose declared files are gone")
     take_away(
         tmp_path / "potential", **shared, config=trained["config"], folds=4, study_seed=1, matrix=trained["matrix"],
-        metadata={},
+        frames=copper_frames, metadata={},
     )  # fmt: skip
     calculator = load_potential(tmp_path / "potential")
     if kind == "linear":
@@ -111,9 +111,13 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
         problem = LinearProblem(copper_design, prior_power=MODEL.prior_power)
         factor = problem.factorise(weights, POINT["alpha"], COLUMNS)
         told = calculator.potential.uncertainty(copper_frames[0], forces=True)
-        scale = calculator.potential.posterior.scale
-        expected = scale * len(copper_frames[0]) * np.sqrt(factor.leverages(copper_design.select([0]))["energy"][0])
-        assert told.energy_sigma_ev == pytest.approx(expected, rel=1e-4)
+        law = calculator.potential.calibrated.laws["energy"]
+        leverage = factor.leverages(copper_design.select([0]))["energy"][0]
+        assert told.energy.epistemic**2 + told.energy.aleatoric**2 == pytest.approx(told.energy_sigma_ev**2)
+        root = np.sqrt(law.dof / (law.dof - 2)) if np.isfinite(law.dof) else 1.0
+        assert told.energy.epistemic == pytest.approx(root * law.scale * 4 * np.sqrt(leverage), rel=1e-4)
+        largest = max(calculator.potential.uncertainty(atoms).leverage.max() for atoms in copper_frames)
+        assert calculator.potential.posterior.trained.largest_leverage == pytest.approx(largest, rel=1e-4)
         assert told.force_sigma_ev_per_ang.shape == copper_frames[0].positions.shape
     else:
         losses = [min(row["validation_loss"] for row in found["history"]) for found in trained["metrics"]]

@@ -13,9 +13,9 @@ from ase.md.verlet import VelocityVerlet
 
 from pesforge.errors import DataError
 from pesforge.export import PesforgeCalculator, Potential, load_potential, save_model
+from pesforge.export.stage import own_errors
 from pesforge.potentials.linear import LinearProblem
 from pesforge.potentials.normal import Weights
-from pesforge.potentials.posterior import posterior_of
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import describe
 from pesforge.uncertainty.guard import Guard, OutsideError, StepShortener, border_of
@@ -26,13 +26,12 @@ def potential(copper_frames: list[Atoms]) -> Potential:
     """Copper near its crystal: nothing is known of atoms that are close to each other."""
     basis = AceBasis(("Cu",), 4.5, (10, 9, 7), (0, 4, 3))
     problem = LinearProblem(describe(copper_frames, basis), prior_power=2.0)
-    factor = problem.factorise(Weights(400.0, 1.0, 2500.0), 1e-4)
-    rows = factor.centring.rows(problem.design.counts, problem.design.energy)
-    energy_rows = np.hstack([rows, np.ones((len(copper_frames), 1))]) * factor.scale
-    left_out = problem.leave_out(factor.weights, factor.alpha, problem.design.groups).energy
-    fit = factor.fit()
-    posterior = posterior_of(factor, energy_rows, left_out)
-    return Potential("ace-linear", basis, fit.coefficients, {"Cu": float(fit.zeros[0])}, posterior=posterior)
+    weights, every = Weights(400.0, 1.0, 2500.0), np.ones(basis.n_functions, dtype=bool)
+    fit = problem.fit(weights, 1e-4)
+    posterior, calibrated = own_errors(problem, weights, 1e-4, every)
+    zeros = {"Cu": float(fit.zeros[0])}
+    known = Potential("ace-linear", basis, fit.coefficients, zeros, posterior=posterior, calibrated=calibrated)
+    return known.knowing(copper_frames)
 
 
 @pytest.fixture
@@ -179,11 +178,57 @@ def test_a_guarded_calculator_is_loaded_and_written_like_any_other(
     assert read(tmp_path / "one.extxyz").get_potential_energy() == pytest.approx(atoms.get_potential_energy())
 
 
+def test_the_border_is_stored_and_needs_no_training_structures(
+    potential: Potential, border: float, copper_frames: list[Atoms], tmp_path: Path
+) -> None:
+    """A word is enough, and the planted run is stopped by it before it explodes."""
+    save_model(tmp_path / "copper", potential, {})
+    calculator = load_potential(tmp_path / "copper", guard="stop")
+    assert calculator.guard is not None
+    assert calculator.guard.border == pytest.approx(border, rel=1e-5)
+    atoms = moving(copper_frames, calculator, 60000.0)
+    with pytest.raises(OutsideError, match="times the border"):
+        VelocityVerlet(atoms, 2 * units.fs).run(60)
+    assert np.abs(potential.evaluate(atoms)[1]).max() < 1e3
+    wider = load_potential(tmp_path / "copper", guard=Guard(margin=6.0)).guard
+    assert wider is not None
+    assert wider.border == pytest.approx(2 * border, rel=1e-5)
+    watched = moving(copper_frames, load_potential(tmp_path / "copper", guard="watch"), 60000.0)
+    VelocityVerlet(watched, 2 * units.fs).run(15)
+    assert watched.calc.results["nearness"] > 1
+    with pytest.raises(DataError, match="stop, watch"):
+        load_potential(tmp_path / "copper", guard="halt")  # type: ignore[arg-type]
+
+
+def test_distances_from_the_training_atoms(potential: Potential, copper_frames: list[Atoms]) -> None:
+    """They are those of the covariance written out, of mean square 1 in training, and grow away from it."""
+    assert potential.posterior is not None
+    covariance = potential.posterior.whitening @ potential.posterior.whitening.T
+    rows = [potential.atom_rows(atoms) for atoms in copper_frames]
+    mean = np.concatenate(rows).mean(axis=0)
+    square = [np.einsum("np,pq,nq->n", part - mean, covariance, part - mean) for part in rows]
+    found = [potential.uncertainty(atoms).mahalanobis for atoms in copper_frames]
+    unit = np.mean(np.concatenate(square))
+    np.testing.assert_allclose(np.square(found[3]), square[3] / unit, rtol=1e-6)
+    assert np.mean(np.square(np.concatenate(found))) == pytest.approx(1.0)
+    far = copper_frames[0].copy()
+    far.set_cell(far.cell.array * 1.2, scale_atoms=True)
+    calculator = PesforgeCalculator(potential, guard=Guard(stop=False))
+    calculator.get_potential_energy(far)
+    assert calculator.results["mahalanobis"].min() > np.max(np.concatenate(found))
+
+
 def test_what_cannot_be_guarded_says_so(potential: Potential, copper_frames: list[Atoms]) -> None:
     with pytest.raises(DataError, match="holds no posterior"):
         PesforgeCalculator(replace(potential, posterior=None), guard=Guard(1.0))
     with pytest.raises(DataError, match="positive border"):
         Guard(0.0)
+    assert potential.posterior is not None
+    unbounded = replace(potential, posterior=replace(potential.posterior, trained=None))
+    assert unbounded.uncertainty(copper_frames[0]).mahalanobis is None
+    PesforgeCalculator(unbounded, guard=Guard(1.0)).get_potential_energy(copper_frames[0])
+    with pytest.raises(DataError, match="without the largest leverage"):
+        PesforgeCalculator(unbounded, guard=Guard())
     with pytest.raises(DataError, match="training structures"):
         border_of(potential.uncertainty, [])
     atoms = moving(copper_frames, PesforgeCalculator(potential), 300.0)
