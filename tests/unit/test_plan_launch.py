@@ -11,10 +11,11 @@ from ase.build import bulk
 
 from pesforge.cli import main
 from pesforge.dft.engines import get_engine
+from pesforge.dft.prices import VACUUM_COST, label_seconds
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import PesforgeError
 from pesforge.launch import NOISE, STATE, run
-from pesforge.plan import VACUUM_COST, label_seconds, plan_text
+from pesforge.plan import plan_text
 from pesforge.sampling.prepare import draft
 from pesforge.structure import from_plain
 from pesforge.study import load_study
