@@ -74,29 +74,39 @@ class LabelSet:
             raise SystemExit(f"{self.name}: nobody measured the seconds of these labels; use --by seconds.")
         return found
 
+    def without(self, families: Sequence[str]) -> "LabelSet":
+        """The structures of all other families."""
+        kept = np.array([family not in families for family in self.design.families])
+        return replace(self.select(kept), name=f"{self.name}-{kept.sum()}") if families else self
+
     def paired(self) -> "LabelSet":
         """The structures that have labels of both levels."""
         if self.low is None:
             raise SystemExit(f"{self.name} has one level alone.")
-        both = np.isfinite(self.low.y_energy)
-        arrays = {key: getattr(self, key)[both] for key in ("predicted", "measured", "low_predicted", "low_measured")}
-        return replace(self, design=self.design.select(both), low=self.low.select(both), **arrays)
+        return self.select(np.isfinite(self.low.y_energy))
+
+    def select(self, kept: np.ndarray) -> "LabelSet":
+        """The structures of a mask."""
+        parts = {key: getattr(self, key) for key in ("predicted", "measured", "low_predicted", "low_measured")}
+        chosen = {key: values if values is None else values[kept] for key, values in parts.items()}
+        low = None if self.low is None else self.low.select(kept)
+        return replace(self, design=self.design.select(kept), low=low, **chosen)
 
 
-def load(source: str, cache: Path, basis: str = "small") -> LabelSet:
+def load(source: str, cache: Path, basis: str = "small", most: int = MOST_FUNCTIONS) -> LabelSet:
     """The set of a source; design matrices of published sets are kept in a folder."""
     path = Path(source)
     if (path / "evidence").is_dir():
-        return study(path)
+        return study(path, most)
     if ".extxyz" in source:
         return alloy(source, cache)
     return mlearn(path, cache, basis)
 
 
-def _reduction(basis: AceBasis) -> int:
-    """How much the degrees of a basis are lowered, as little as `MOST_FUNCTIONS` allows."""
+def _reduction(basis: AceBasis, most: int) -> int:
+    """How much the degrees of a basis are lowered, as little as a number of functions allows."""
     tried = range(basis.max_degree[0])
-    return next(by for by in tried if basis.subset_mask(by).sum() <= MOST_FUNCTIONS)
+    return next(by for by in tried if basis.subset_mask(by).sum() <= most)
 
 
 def _law(frames: Sequence[Atoms], settings: ReferenceSettings) -> np.ndarray:
@@ -143,7 +153,7 @@ def alloy(source: str, cache: Path) -> LabelSet:
                 frames.append(atoms)
     name = "".join(species) + (f"-{every}" if every else "")
     basis = AceBasis(species=species, **ALLOY_BASIS)
-    return _described(name, frames, basis.reduced(_reduction(basis)), cache)
+    return _described(name, frames, basis.reduced(_reduction(basis, MOST_FUNCTIONS)), cache)
 
 
 def _stored_seconds(frames: Sequence[Atoms], store: Path) -> np.ndarray:
@@ -152,10 +162,10 @@ def _stored_seconds(frames: Sequence[Atoms], store: Path) -> np.ndarray:
     return np.array([record["label"]["seconds"] for record in records])
 
 
-def study(results: Path) -> LabelSet:
+def study(results: Path, most: int) -> LabelSet:
     """The labels of a finished study."""
     basis = AceBasis.from_dict(read_json(results / "describe" / "basis.json"))
-    design = Design.load(results / "curate" / "design.npz").columns(basis.subset_mask(_reduction(basis)))
+    design = Design.load(results / "curate" / "design.npz").columns(basis.subset_mask(_reduction(basis, most)))
     by_name = {str(atoms.info["id"]): atoms for atoms in read_frames(results / "label" / "labels.extxyz")}
     missing = [name for name in design.ids if name not in by_name]
     if missing:
