@@ -20,6 +20,17 @@ class Pool(Md):
         (-0.02, 0.0, 0.02), min_length=1, description="linear strains of the cell, each at each T"
     )
     count: Count = Field(7, description="candidates of each run; every pair of T and ε is a run")
+    more_supercells: tuple[Repetitions, ...] = Field(
+        (), description="supercells whose runs give candidates too, each at every T and ε"
+    )
+
+    def supercells(self) -> tuple[Repetitions, ...]:
+        """All supercells, the first one being `supercell`."""
+        return (self.supercell, *self.more_supercells)
+
+    def structures(self) -> int:
+        """The count of all runs."""
+        return len(self.supercells()) * super().structures()
 
 
 class Stop(Section):
@@ -54,6 +65,11 @@ class Learn(Section):
         "i_optimal_both",
     ] = Field("i_optimal_misfit", description="by what structures are chosen (`pesforge.acquisition`)")
     diverse: bool = Field(False, description="whether structures that resemble chosen ones count less")
+    cost: Literal["labels", "seconds"] = Field(
+        "labels",
+        description="what a rule gets the most of: gain per label, or per second of the reference method, as its law "
+        "foretells it; candidates of one supercell cost the same",
+    )
     test: Annotated[int, Field(ge=2)] = Field(
         12, description="structures of the exam: drawn at random from runs of their own, never trained on"
     )
@@ -66,6 +82,15 @@ class Learn(Section):
         "the largest of `crossvalidate`",
     )
     stop: Stop = Field(default_factory=Stop, description="when to end")
+
+    @model_validator(mode="after")
+    def _costs_that_differ(self) -> Self:
+        if self.cost == "seconds" and not self.pool.more_supercells:
+            raise ValueError(
+                "`learn.cost: seconds` weighs nothing: all candidates have one supercell and cost the same; name "
+                "more in `learn.pool.more_supercells`, or leave `learn.cost` at labels"
+            )
+        return self
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:

@@ -203,12 +203,13 @@ def _learn_lines(
     learn = loaded.settings.learn
     if learn is None:
         return []
-    cell = parent.repeat(learn.pool.supercell)
-    cell.rattle(SHIFT_ANG, seed=0)
-    cell.info[REFERENCE_CELL] = cell.cell.array
+    cells = [parent.repeat(supercell) for supercell in learn.pool.supercells()]
+    for cell in cells:
+        cell.rattle(SHIFT_ANG, seed=0)
+        cell.info[REFERENCE_CELL] = cell.cell.array
     most = learn.rounds * learn.per_round
     labels = most * (2 if learn.control else 1) + learn.test
-    seconds = labels * scale * label_seconds(cell, settings, engine)
+    seconds = labels * scale * mean(label_seconds(cell, settings, engine) for cell in cells)
     control = f", {most} random ones beside them" if learn.control else ""
     return [
         f"  {'learn':<10} up to {most} labels in {learn.rounds} rounds{control}, an exam of {learn.test}: at most "

@@ -99,7 +99,7 @@ def joint_design(low: Design, high: Design, coupling: Coupling) -> Design:
         families=low.families * 2,
         groups=low.groups * 2,
         n_atoms=np.tile(low.n_atoms, 2),
-        counts=np.kron(np.eye(2), low.counts),
+        counts=np.kron(np.eye(2), low.counts).astype(np.float64),
         energy=rows(low.energy, high.energy),
         forces=rows(low.forces, high.forces),
         stress=rows(low.stress, high.stress),

@@ -35,10 +35,10 @@ def learn_evidence(
         seconds: seconds of the reference method by id, of every label of picks and control.
 
     Returns:
-        `rule`, `diverse`, `most_rounds`, `per_round`, `tolerances`, `stopped`, `why`; `exam`: `requested`, `labelled`
-        and `runs`; `exams`: rows of the state with `active_seconds` and `random_seconds`, spent on labels of the rounds
-        so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with gains), `control`,
-        `draft` and `runs`.
+        `rule`, `diverse`, `cost`, `most_rounds`, `per_round`, `tolerances`, `stopped`, `why`; `exam`: `requested`,
+        `labelled` and `runs`; `exams`: rows of the state with `active_seconds` and `random_seconds`, spent on labels of
+        the rounds so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with gains),
+        `control`, `draft` and `runs`.
     """
     ended = len(state.rows) - 1
     asked = {
@@ -52,6 +52,7 @@ def learn_evidence(
     return {
         "rule": learn.rule,
         "diverse": learn.diverse,
+        "cost": learn.cost,
         "most_rounds": learn.rounds,
         "per_round": learn.per_round,
         "tolerances": dict(state.tolerances),

@@ -46,6 +46,7 @@ def exam(number: int, active, random, missing: list[str]):
 LEARN = {
     "rule": "i_optimal_misfit",
     "diverse": False,
+    "cost": "labels",
     "most_rounds": 3,
     "per_round": 2,
     "stopped": True,
