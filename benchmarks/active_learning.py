@@ -260,6 +260,7 @@ def main() -> None:
             writer.writeheader()
         for source in arguments.sources:
             labels = load(source, arguments.out, arguments.basis).without(arguments.without)
+            print(labels.law(), flush=True)
             for split in arguments.splits:
                 for seed in range(arguments.seeds):
                     task = Task.of(labels, by, split, seed, Weights(arguments.energy_weight, 1.0, 0.0))

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from scipy.stats import spearmanr
 
 from pesforge.dataset import first_copies, read_dataset
 from pesforge.dft.gpaw_engine import GpawEngine
@@ -73,6 +74,17 @@ class LabelSet:
         if found is None:
             raise SystemExit(f"{self.name}: nobody measured the seconds of these labels; use --by seconds.")
         return found
+
+    def law(self) -> str:
+        """How well the law foretells the seconds, in words; nothing where nobody measured them."""
+        if self.measured is None:
+            return f"{self.name}: seconds by the law, none measured"
+        off = np.log(self.measured / self.predicted)
+        order = spearmanr(self.measured, self.predicted).statistic
+        return (
+            f"{self.name}: {len(off)} labels, {self.measured.sum():.0f} s measured, {self.predicted.sum():.0f} s by "
+            f"the law; spread of the logarithm of the ratio {off.std():.2f}, rank correlation {order:.2f}"
+        )
 
     def without(self, families: Sequence[str]) -> "LabelSet":
         """The structures of all other families."""
