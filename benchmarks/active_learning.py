@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from acquisition_tables import FAMILIES, KEYS, overall, table, test_errors
 from label_sets import LabelSet, load
 
 from pesforge.acquisition.blocks import Blocks, blocks_of, damping
@@ -37,9 +38,7 @@ from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.model import Frame
 from pesforge.acquisition.rules import CRITERIA, Reference
 from pesforge.acquisition.select import FIELD_RULE, RULES, Problem, Rule, select
-from pesforge.folds import group_folds, group_members
-from pesforge.metrics import LABEL_NOISE, errors
-from pesforge.potentials.linear import LinearFit, residuals
+from pesforge.folds import group_folds
 from pesforge.potentials.normal import Factor, Weights
 from pesforge.representations.design import Design
 
@@ -50,10 +49,6 @@ START = 3
 BATCH = 5
 """Most picks between two fits."""
 MISFIT_FORCE = 0.5
-KEYS = ("energy_mae_mev_per_atom", "force_mae_ev_per_ang", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")
-FAMILIES = ("energy_families_mev_per_atom", "force_families_ev_per_ang")
-"""Geometric means over the families of the test of their mean absolute errors, so that no family decides alone."""
-TOLD = (*KEYS[:2], *FAMILIES)
 COUNTED = ("labels", "atoms", "price", *KEYS, *FAMILIES)
 ROUNDING = 1e-9
 STOPS = {"labels": (3, 5, 10, 15, 20, 25, 30, 40), "seconds": (0.02, 0.04, 0.08, 0.16, 0.32)}
@@ -177,56 +172,11 @@ class Task:
             yield {**counts, "price": float(self.price[labelled].sum()), **found}
 
 
-def test_errors(test: Design, fit: LinearFit) -> dict[str, float]:
-    """Errors on the test, of all structures and of the families."""
-    found = residuals(test, fit)
-    parts = [errors(found.select(members)) for members in group_members(test.families).values()]
-    whole = errors(found)
-    for key, name, noise in zip(KEYS[:2], FAMILIES, (LABEL_NOISE["energy"], LABEL_NOISE["force"]), strict=True):
-        own = [part[key] for part in parts if part[key] > noise]  # forces that vanish by symmetry tell nothing
-        whole[name] = float(np.exp(np.mean(np.log(own))))
-    return {key: whole[key] for key in (*KEYS, *FAMILIES)}
-
-
 def mean_curve(task: Task, name: str, stops: Sequence[float], draws: int) -> list[Row]:
     """The curve of a rule; for one that draws, the mean over several draws."""
     rule, misfit = parse_rule(name)
     curves = [list(task.curve(rule, misfit, stops, draw)) for draw in range(draws if rule.name == "random" else 1)]
     return [{key: float(np.mean([row[key] for row in rows])) for key in COUNTED} for rows in zip(*curves, strict=True)]
-
-
-def ratio(numbers: np.ndarray, base: np.ndarray) -> tuple[float, float]:
-    """Ratio of means of paired values (S,), and its standard error by the jackknife over the seeds."""
-    left = (numbers.sum() - numbers) / (base.sum() - base)
-    count = len(numbers)
-    return float(numbers.sum() / base.sum()), float(np.sqrt((count - 1) * np.mean((left - left.mean()) ** 2)))
-
-
-def table(rows: Sequence[Row], at: float) -> Iterator[str]:
-    """Lines: error of each rule at a stop over random's there and at twice the stop."""
-    errors_of: dict[tuple[Any, ...], dict[int, list[float]]] = {}
-    for row in rows:
-        key = (row["set"], row["by"], row["split"], row["rule"], float(row["stop"]))
-        errors_of.setdefault(key, {})[int(row["seed"])] = [float(row[name]) for name in ("labels", *TOLD)]
-    heads = ("E MAE", "F MAE", "E fam.", "F fam.")
-    for name, by, split in dict.fromkeys(key[:3] for key in errors_of):
-        yield f"{name} {split}: error at {at:g} ({by}) over random's at {at:g} and {2 * at:g} (standard error)"
-        yield f"{'rule':<30}{'seeds':>6}{'labels':>7}" + "".join(
-            f"{f'{head} /{n:g}':>16}" for head in heads for n in (at, 2 * at)
-        )
-        for rule in dict.fromkeys(key[3] for key in errors_of if key[:3] == (name, by, split)):
-            own = errors_of.get((name, by, split, rule, at), {})
-            cells = f"{np.mean([values[0] for values in own.values()]) if own else np.nan:>7.1f}"
-            for column in range(1, 1 + len(TOLD)):
-                for stop in (at, 2 * at):
-                    base = errors_of.get((name, by, split, "random", stop), {})
-                    seeds = sorted(set(own) & set(base))
-                    if len(seeds) < 2:
-                        cells += f"{'–':>16}"
-                        continue
-                    pair = (np.array([values[seed][column] for seed in seeds]) for values in (own, base))
-                    cells += "{:>9.3f} ({:.3f})".format(*ratio(*pair))
-            yield f"{rule:<30}{len(own):>6}{cells}"
 
 
 def stops_of(task: Task, by: str, stops: Sequence[float]) -> list[float]:
@@ -258,8 +208,10 @@ def main() -> None:
         writer = csv.DictWriter(stream, names)
         if fresh:
             writer.writeheader()
+        told: list[str] = []
         for source in arguments.sources:
             labels = load(source, arguments.out, arguments.basis).without(arguments.without)
+            told.append(labels.name)
             print(labels.law(), flush=True)
             for split in arguments.splits:
                 for seed in range(arguments.seeds):
@@ -273,6 +225,10 @@ def main() -> None:
                     key = (labels.name, by, split)
                     found = [row for row in csv.DictReader(written) if (row["set"], row["by"], row["split"]) == key]
                 print("\n".join(table(found, at)), flush=True)
+        for split in arguments.splits if len(told) > 1 else ():
+            with path.open(newline="", encoding="utf-8") as written:
+                found = [row for row in csv.DictReader(written) if (row["by"], row["split"]) == (by, split)]
+            print("\n".join(overall(found, told)), flush=True)
 
 
 if __name__ == "__main__":

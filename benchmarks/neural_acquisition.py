@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from active_learning import BATCH, FAMILIES, FOLDS, KEYS, PRIOR_POWER, TEST_FOLDS, ratio, test_errors
+from acquisition_tables import HEADS, TOLD, ratio, test_errors
+from active_learning import BATCH, FOLDS, PRIOR_POWER, TEST_FOLDS
 from label_sets import MOST_FUNCTIONS, load
 from scipy.spatial.distance import cdist
 
@@ -38,7 +39,6 @@ from pesforge.training.stages import Split, fit_linear, head_labels, with_linear
 
 START = 8
 EPOCHS = 40
-TOLD, HEADS = (*KEYS[:2], *FAMILIES), ("E MAE", "F MAE", "E fam.", "F fam.")
 WEIGHTS = Weights(320.0**2, 1.0, 0.0)
 ARMS = ("random", "i_optimal_misfit", "max_variance", "ensemble", "ensemble+diverse")
 Row = dict[str, Any]

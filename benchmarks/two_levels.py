@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from active_learning import FAMILIES, FOLDS, PRIOR_POWER, START, TEST_FOLDS, parse_rule, test_errors, unused
+from acquisition_tables import FAMILIES, test_errors
+from active_learning import FOLDS, PRIOR_POWER, START, TEST_FOLDS, parse_rule, unused
 from label_sets import MOST_FUNCTIONS, LabelSet, load
 
 from pesforge.acquisition.blocks import Blocks, blocks_of, energy_rows
