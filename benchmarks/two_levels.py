@@ -11,7 +11,8 @@ that they buy.
 An arm is LEVEL:RULE. LEVEL is `high` or `low` alone, `pairs` (each chosen structure at both levels), or `both`, which
 chooses a structure and a level by gain per predicted second (`pesforge.acquisition.levels`). RULE is as in
 `active_learning.py`, without units and misfit. `pairs` and `both` fit ρ f_L + δ, ρ and the size of δ from the forces of
-the pairs that are labelled; α is that of the evidence. `--dearer` multiplies the seconds of the low level, to see when
+the pairs that are labelled; α is that of the evidence. `--low-trust` lowers the weights of low labels in these fits, as
+δ cannot follow all that the levels differ by. `--dearer` multiplies the seconds of the low level, to see when
 the cheap level pays.
 
 Stops are shares of the seconds of all high labels of the pool. Writes `two_levels.csv` and prints geometric means over
@@ -83,6 +84,7 @@ class Task:
         weights: of every fit.
         start: structures labelled at the beginning.
         seed: of this task.
+        low_trust: factor on the weights of low labels beside high ones.
     """
 
     low: Design
@@ -94,9 +96,10 @@ class Task:
     weights: Weights
     start: np.ndarray
     seed: int
+    low_trust: float
 
     @classmethod
-    def of(cls, labels: LabelSet, by: str, dearer: float, seed: int, weights: Weights) -> "Task":
+    def of(cls, labels: LabelSet, by: str, dearer: float, seed: int, weights: Weights, low_trust: float) -> "Task":
         """The task of a seed."""
         everything = np.arange(len(labels.design.ids))
         folds = group_folds(labels.design.groups, FOLDS, seed, families=labels.design.families)
@@ -108,7 +111,7 @@ class Task:
         start = np.random.default_rng(seed).permutation(len(kept))[:START]
         frame = Frame.of(high, prior_power=PRIOR_POWER)
         price = predicted if by == "seconds" else measured
-        return cls(low, high, test, price, predicted, frame, weights, start, seed)
+        return cls(low, high, test, price, predicted, frame, weights, start, seed, low_trust)
 
     @property
     def size(self) -> int:
@@ -131,7 +134,9 @@ class Task:
         coupling = self.coupling(labelled)
         joint = joint_design(self.low, self.high, coupling)
         frame = joint_frame(self.frame, joint, coupling)
-        return frame.factor(joint.select(np.array(labelled)), self.weights, alpha=alpha), coupling, joint
+        shares = np.where(np.array(labelled) < self.size, self.low_trust, 1.0)
+        known = joint.select(np.array(labelled))
+        return frame.factor(known, self.weights, alpha=alpha, shares=shares), coupling, joint
 
     def more(self, kind: str, rule: Rule, labelled: list[int], seed: int) -> list[int]:
         """The labels so far and a few more; (structure, level) only with `both`."""
@@ -251,6 +256,9 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", default=(), help="families that are left out")
     parser.add_argument("--by", choices=("seconds", "measured"), default="seconds")
     parser.add_argument("--dearer", type=float, default=1.0, help="factor on the seconds of the low level")
+    parser.add_argument(
+        "--low-trust", type=float, default=1.0, help="factor on the weights of low labels in a joint fit"
+    )
     parser.add_argument("--arms", nargs="+", default=ARMS)
     parser.add_argument("--stops", nargs="+", type=float, default=STOPS)
     parser.add_argument("--most-functions", type=int, default=MOST_FUNCTIONS)
@@ -259,10 +267,10 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     labels = load(arguments.results, arguments.out, most=arguments.most_functions).paired().without(arguments.without)
     weights, path = Weights(arguments.energy_weight, 1.0, 0.0), arguments.out / "two_levels.csv"
-    head = {"set": labels.name, "by": arguments.by, "dearer": arguments.dearer}
+    head = {"set": labels.name, "by": arguments.by, "dearer": arguments.dearer, "trust": arguments.low_trust}
     rows: list[Row] = []
     for seed in range(arguments.seeds):
-        task = Task.of(labels, arguments.by, arguments.dearer, seed, weights)
+        task = Task.of(labels, arguments.by, arguments.dearer, seed, weights, arguments.low_trust)
         for arm in arguments.arms:
             draws = arguments.draws if ":random" in arm else 1
             curves = mean_rows([list(task.curve(arm, arguments.stops, draw)) for draw in range(draws)])

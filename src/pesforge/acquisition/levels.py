@@ -6,7 +6,9 @@ energy zero of each level. Fit, posterior, blocks, reference and every rule are 
 posterior covariance is that of both potentials together.
 
 The noise of the labels of both levels counts as independent in the rules of blocks. Where it is misfit of the model it
-is shared, and a high label beside a low one promises too much; the field of energies knows that.
+is shared, and a high label beside a low one promises too much; the field of energies knows that. What no smooth δ can
+follow, such as other k-points in other cells, neither knows: the rules then buy too many low labels
+(`benchmarks/two_levels.py`: on real labels of silicon no gain over choosing at the high level alone).
 """
 
 from collections.abc import Sequence
