@@ -1,53 +1,57 @@
-"""Test error against the number of labels: every rule of `pesforge.acquisition` beside random, on published sets.
+"""Test error against labels or seconds: every rule of `pesforge.acquisition` beside random, on labels that are hidden.
 
-Usage: .venv/bin/python benchmarks/active_learning.py FOLDER --out DIR [--elements Si Cu Mo] [--seeds 10]
-           [--rules random i_optimal_misfit …] [--splits published resplit] [--labels 3 10 20 40]
+Usage: .venv/bin/python benchmarks/active_learning.py SOURCE … --out DIR [--by labels|seconds|measured] [--seeds 10]
+           [--rules random i_optimal_misfit …] [--splits published resplit] [--stops 3 10 20 40] [--basis small|large]
 
-FOLDER holds `El_training.extxyz` and `El_test.extxyz`. The labels of a pool are hidden until a rule asks for them. On
-the split `published` the pool is the training file and the test the test file; on `resplit` both together are dealt
-anew for every seed, 35 % of each family to the test, copies always to the same side. All rules of a seed begin with the
-same three random structures; `random` goes on from them in `--draws` ways, the mean of which counts. The potential is
-refitted at every number of labels that is told, with α of the evidence; nothing of the test enters a choice.
+Sources are those of `label_sets.py`: elements of mlearn, files, finished studies. The labels of a pool are hidden until
+a rule asks for them. On the split `published` the pool is the training file of mlearn and the test the test file; on
+`resplit` everything is dealt anew for every seed, 35 % of each family to the test, groups and copies always to the same
+side. All rules of a seed begin with the same three random structures; `random` goes on from them in `--draws` ways, the
+mean of which counts. The potential is refitted, with α of the evidence, after every few picks; nothing of the test
+enters a choice.
 
-A rule is NAME[:UNIT][+diverse][+cost][+misfit], the cost of a label being its number of atoms; with `misfit` the noise
-of all labels grows with the predicted forces (`blocks.damping`, f₀ half of the rms force that is labelled).
+Stops are numbers of labels, or with `--by seconds` or `--by measured` shares of the pool's seconds, which are
+predicted by the law of the reference method, or measured. A rule goes on choosing until a stop is passed; what counts
+there are the first of its picks that the stop pays.
 
-Design matrices are computed once and kept in DIR. Writes `active_learning.csv`, rows of a rule, seed and number of
-labels, adding to what is there. Prints the error at `--at` labels over that of random at as many and at twice as many,
-with standard errors over the seeds.
+A rule is NAME[:UNIT][+diverse][+cost][+misfit], the cost of a label being its predicted seconds, whatever the stops are
+measured by; with `misfit` the noise of all labels grows with the predicted forces (`blocks.damping`, f₀ half of the rms
+force that is labelled).
+
+Writes `active_learning.csv`, rows of a rule, seed and stop, adding to what is there. Prints the error at the stop
+`--at` over that of random at the same stop and at twice it, with standard errors over the seeds.
 """
 
 import argparse
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from acquisition_tables import FAMILIES, KEYS, overall, table, test_errors
+from label_sets import LabelSet, load
 
 from pesforge.acquisition.blocks import Blocks, blocks_of, damping
 from pesforge.acquisition.field import EnergyField
 from pesforge.acquisition.model import Frame
-from pesforge.acquisition.rules import Reference
+from pesforge.acquisition.rules import CRITERIA, Reference
 from pesforge.acquisition.select import FIELD_RULE, RULES, Problem, Rule, select
-from pesforge.dataset import first_copies, read_dataset
 from pesforge.folds import group_folds
-from pesforge.metrics import errors
-from pesforge.potentials.linear import residuals
 from pesforge.potentials.normal import Factor, Weights
-from pesforge.representations.ace import AceBasis
-from pesforge.representations.design import Design, describe
+from pesforge.representations.design import Design
 
-BASIS: dict[str, Any] = {"cutoff_ang": 5.2, "max_degree": (11, 9, 6), "l_max": (0, 6, 5), "l_weight": 0.9}
-"""145 functions of one element."""
 PRIOR_POWER = 2.0
 FOLDS, TEST_FOLDS = 20, 7
 """A re-split puts 7 of 20 folds of groups into the test."""
 START = 3
+BATCH = 5
+"""Most picks between two fits."""
 MISFIT_FORCE = 0.5
-KEYS = ("energy_mae_mev_per_atom", "force_mae_ev_per_ang", "energy_rmse_mev_per_atom", "force_rmse_ev_per_ang")
+COUNTED = ("labels", "atoms", "price", *KEYS, *FAMILIES)
+ROUNDING = 1e-9
+STOPS = {"labels": (3, 5, 10, 15, 20, 25, 30, 40), "seconds": (0.02, 0.04, 0.08, 0.16, 0.32)}
 DEFAULT_RULES = (
     *RULES,
     f"{FIELD_RULE}+diverse",
@@ -71,21 +75,9 @@ def parse_rule(text: str) -> tuple[Rule, bool]:
     return Rule(name, unit or "structure", "diverse" in options, "cost" in options), "misfit" in options
 
 
-def design_of(folder: Path, element: str, cache: Path) -> Design:
-    """All structures of an element, training before test, copies in one group; from the cache where it is there."""
-    path = cache / f"{element}.npz"
-    if path.exists():
-        return Design.load(path)
-    frames = []
-    for split in ("training", "test"):
-        for atoms in read_dataset(folder / f"{element}_{split}.extxyz").frames:
-            atoms.info["id"] = f"{split}-{atoms.info['id']}"
-            frames.append(atoms)
-    for atoms, first in zip(frames, first_copies(frames), strict=True):
-        atoms.info["group"] = frames[first].info["id"]
-    design = describe(frames, AceBasis(species=(element,), **BASIS))
-    design.save(path)
-    return design
+def unused(rule: Rule) -> float | None:
+    """Any α for a rule that looks at no posterior, to save the evidence; None for the others."""
+    return None if rule.name in CRITERIA else 1.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,8 @@ class Task:
 
     Args:
         pool, test: structures with labels.
+        price: (S,) of the pool, what the stops count.
+        seconds: (S,) of the pool, predicted: by them a rule weighs costs.
         frame: scales of the pool.
         weights: weights of every fit.
         blocks: of the whole pool.
@@ -104,6 +98,8 @@ class Task:
 
     pool: Design
     test: Design
+    price: np.ndarray
+    seconds: np.ndarray
     frame: Frame
     weights: Weights
     blocks: Blocks
@@ -112,25 +108,28 @@ class Task:
     seed: int
 
     @classmethod
-    def of(cls, design: Design, split: str, seed: int, weights: Weights) -> "Task":
+    def of(cls, labels: LabelSet, by: str, split: str, seed: int, weights: Weights) -> "Task":
         """The task of a split and seed."""
+        design = labels.design
         everything = np.arange(len(design.ids))
         if split == "published":
             held_out = np.array([s for s in everything if design.ids[s].startswith("test-")])
         else:
             folds = group_folds(design.groups, FOLDS, seed, families=design.families)
             held_out = np.concatenate(folds[:TEST_FOLDS])
-        pool = design.select(np.setdiff1d(everything, held_out))
+        kept = np.setdiff1d(everything, held_out)
+        pool = design.select(kept)
         frame = Frame.of(pool, prior_power=PRIOR_POWER)
         start = tuple(np.random.default_rng(seed).permutation(len(pool.ids))[:START].tolist())
         factor = frame.factor(pool.select(np.array(start)), weights)
         blocks, reference = blocks_of(factor, pool), Reference.of(factor, pool)
         test = design.select(np.sort(held_out))
-        return cls(pool, test, frame, weights, blocks, reference, start, seed)
+        prices = labels.prices(by)[kept]
+        return cls(pool, test, prices, labels.predicted[kept], frame, weights, blocks, reference, start, seed)
 
-    def fit(self, labelled: Sequence[int]) -> Factor:
-        """The fit to some labels; nothing else of the pool's labels is looked at."""
-        return self.frame.factor(self.pool.select(np.array(labelled)), self.weights)
+    def fit(self, labelled: Sequence[int], alpha: float | None = None) -> Factor:
+        """The fit to some labels, with α of the evidence; nothing else of the pool's labels is looked at."""
+        return self.frame.factor(self.pool.select(np.array(labelled)), self.weights, alpha=alpha)
 
     def damped(self, labelled: list[int], left: np.ndarray) -> tuple[Factor, Blocks]:
         """The fit and the blocks of the rest, with noise that grows with forces: measured ones, else predicted ones."""
@@ -144,7 +143,7 @@ class Task:
     def more(self, labelled: list[int], rule: Rule, misfit: bool, count: int, seed: int) -> list[int]:
         """The labelled structures and `count` more that a rule asks for."""
         left = np.setdiff1d(np.arange(len(self.pool.ids)), labelled)
-        factor, known = self.fit(labelled), self.pool.select(np.array(labelled))
+        factor, known = self.fit(labelled, unused(rule)), self.pool.select(np.array(labelled))
         blocks = self.blocks.select(left)
         if misfit and known.y_forces.any():  # perfect crystals alone have no force to measure others by
             factor, blocks = self.damped(labelled, left)
@@ -155,100 +154,81 @@ class Task:
             self.reference,
             field,
             labelled=self.blocks.energy[labelled],
-            cost_s=self.pool.n_atoms[left].astype(float),
+            cost_s=self.seconds[left],
         )
         return [*labelled, *(int(left[pick.index]) for pick in select(problem, rule, count, seed=seed))]
 
-    def curve(self, rule: Rule, misfit: bool, sizes: Sequence[int], draw: int) -> Iterator[Row]:
-        """Errors at each number of labels."""
-        labelled = list(self.start)
-        for before, size in pairwise((START, *sizes)):
-            if size > before:
-                labelled = self.more(labelled, rule, misfit, size - before, seed=1000 * self.seed + draw)
-            found = errors(residuals(self.test, self.fit(labelled).fit()))
-            atoms = int(self.pool.n_atoms[labelled].sum())
-            yield {"labels": size, "atoms": atoms, **{key: found[key] for key in KEYS}}
+    def curve(self, rule: Rule, misfit: bool, stops: Sequence[float], draw: int) -> Iterator[Row]:
+        """Errors at each stop: of the first picks that it pays, one at least."""
+        order, total = list(self.start), len(self.pool.ids)
+        for stop in stops:
+            while self.price[order].sum() < stop * (1 - ROUNDING) and len(order) < total:
+                missing = int(np.ceil((stop - self.price[order].sum()) / self.price.min()))
+                order = self.more(order, rule, misfit, min(missing, BATCH, total - len(order)), 1000 * self.seed + draw)
+            paid = int(np.searchsorted(np.cumsum(self.price[order]), stop * (1 + ROUNDING), side="right"))
+            labelled = order[: max(paid, 1)]
+            found = test_errors(self.test, self.fit(labelled).fit())
+            counts = {"labels": len(labelled), "atoms": int(self.pool.n_atoms[labelled].sum())}
+            yield {**counts, "price": float(self.price[labelled].sum()), **found}
 
 
-def mean_curve(task: Task, name: str, sizes: Sequence[int], draws: int) -> list[Row]:
+def mean_curve(task: Task, name: str, stops: Sequence[float], draws: int) -> list[Row]:
     """The curve of a rule; for one that draws, the mean over several draws."""
     rule, misfit = parse_rule(name)
-    curves = [list(task.curve(rule, misfit, sizes, draw)) for draw in range(draws if rule.name == "random" else 1)]
-    columns = ("atoms", *KEYS)
-    return [
-        {**rows[0], **{key: float(np.mean([row[key] for row in rows])) for key in columns}}
-        for rows in zip(*curves, strict=True)
-    ]
+    curves = [list(task.curve(rule, misfit, stops, draw)) for draw in range(draws if rule.name == "random" else 1)]
+    return [{key: float(np.mean([row[key] for row in rows])) for key in COUNTED} for rows in zip(*curves, strict=True)]
 
 
-def ratio(numbers: np.ndarray, base: np.ndarray) -> tuple[float, float]:
-    """Ratio of means of paired values (S,), and its standard error by the jackknife over the seeds."""
-    left = (numbers.sum() - numbers) / (base.sum() - base)
-    count = len(numbers)
-    return float(numbers.sum() / base.sum()), float(np.sqrt((count - 1) * np.mean((left - left.mean()) ** 2)))
-
-
-def table(rows: Sequence[Row], at: int) -> Iterator[str]:
-    """Lines: error of each rule at `at` labels over random's at as many and at twice as many."""
-    errors_of: dict[tuple[Any, ...], dict[int, list[float]]] = {}
-    for row in rows:
-        key = (row["element"], row["split"], row["rule"], int(row["labels"]))
-        errors_of.setdefault(key, {})[int(row["seed"])] = [float(row[name]) for name in KEYS]
-    heads = ("E MAE", "F MAE", "E RMSE", "F RMSE")
-    for element, split in dict.fromkeys(key[:2] for key in errors_of):
-        yield f"{element} {split}: error at {at} labels over random's at {at} and {2 * at} (standard error over seeds)"
-        yield f"{'rule':<30}{'seeds':>6}" + "".join(f"{f'{head} /{n}':>16}" for head in heads for n in (at, 2 * at))
-        for rule in dict.fromkeys(key[2] for key in errors_of if key[:2] == (element, split)):
-            own = errors_of.get((element, split, rule, at), {})
-            cells = ""
-            for column in range(len(KEYS)):
-                for number in (at, 2 * at):
-                    base = errors_of.get((element, split, "random", number), {})
-                    seeds = sorted(set(own) & set(base))
-                    if len(seeds) < 2:
-                        cells += f"{'–':>16}"
-                        continue
-                    pair = (np.array([values[seed][column] for seed in seeds]) for values in (own, base))
-                    cells += "{:>9.3f} ({:.3f})".format(*ratio(*pair))
-            yield f"{rule:<30}{len(own):>6}{cells}"
+def stops_of(task: Task, by: str, stops: Sequence[float]) -> list[float]:
+    """The stops in what the prices count."""
+    return [stop if by == "labels" else stop * float(task.price.sum()) for stop in stops]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("sources", nargs="+")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--elements", nargs="+", default=("Si", "Cu", "Mo"))
+    parser.add_argument("--by", choices=("labels", "seconds", "measured"), default="labels")
     parser.add_argument("--splits", nargs="+", choices=("published", "resplit"), default=("published", "resplit"))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--rules", nargs="+", default=DEFAULT_RULES)
-    parser.add_argument("--labels", nargs="+", type=int, default=(3, 5, 10, 15, 20, 25, 30, 40))
+    parser.add_argument("--stops", nargs="+", type=float, help="rising numbers of labels, or shares of all seconds")
     parser.add_argument("--draws", type=int, default=4, help="random curves per seed")
-    parser.add_argument("--at", type=int, default=20)
+    parser.add_argument("--at", type=float, help="stop that is compared; 20 labels or 0.08 of the seconds")
+    parser.add_argument("--basis", choices=("small", "large"), default="small", help="of mlearn")
+    parser.add_argument("--without", nargs="+", default=(), help="families of a study that are left out")
     parser.add_argument("--energy-weight", type=float, default=320.0**2, help="per (eV/atom)², that of forces being 1")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    path, weights = arguments.out / "active_learning.csv", Weights(arguments.energy_weight, 1.0, 0.0)
-    names = ("element", "split", "rule", "seed", "labels", "atoms", *KEYS)
-    fresh = not path.exists()
+    by, path = arguments.by, arguments.out / "active_learning.csv"
+    kind = "labels" if by == "labels" else "seconds"
+    stops, at = arguments.stops or STOPS[kind], arguments.at or (20.0 if kind == "labels" else 0.08)
+    names, fresh = ("set", "by", "split", "rule", "seed", "stop", *COUNTED), not path.exists()
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, names)
         if fresh:
             writer.writeheader()
-        for element in arguments.elements:
-            design = design_of(arguments.folder, element, arguments.out)
+        told: list[str] = []
+        for source in arguments.sources:
+            labels = load(source, arguments.out, arguments.basis).without(arguments.without)
+            told.append(labels.name)
+            print(labels.law(), flush=True)
             for split in arguments.splits:
                 for seed in range(arguments.seeds):
-                    task = Task.of(design, split, seed, weights)
+                    task = Task.of(labels, by, split, seed, Weights(arguments.energy_weight, 1.0, 0.0))
                     for rule in arguments.rules:
-                        rows = mean_curve(task, rule, arguments.labels, arguments.draws)
-                        head = {"element": element, "split": split, "rule": rule, "seed": seed}
-                        writer.writerows({**head, **row} for row in rows)
+                        rows = mean_curve(task, rule, stops_of(task, by, stops), arguments.draws)
+                        head = {"set": labels.name, "by": by, "split": split, "rule": rule, "seed": seed}
+                        writer.writerows({**head, "stop": stop, **row} for stop, row in zip(stops, rows, strict=True))
                         stream.flush()
                 with path.open(newline="", encoding="utf-8") as written:
-                    found = [
-                        row for row in csv.DictReader(written) if (row["element"], row["split"]) == (element, split)
-                    ]
-                print("\n".join(table(found, arguments.at)), flush=True)
+                    key = (labels.name, by, split)
+                    found = [row for row in csv.DictReader(written) if (row["set"], row["by"], row["split"]) == key]
+                print("\n".join(table(found, at)), flush=True)
+        for split in arguments.splits if len(told) > 1 else ():
+            with path.open(newline="", encoding="utf-8") as written:
+                found = [row for row in csv.DictReader(written) if (row["by"], row["split"]) == (by, split)]
+            print("\n".join(overall(found, told)), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,22 @@ class Pool(Md):
         "structure where it stopped too",
     )
 
+    more_supercells: tuple[Repetitions, ...] = Field(
+        (), description="supercells whose runs give candidates too, each at every T and ε; the exam has none of them"
+    )
+
     @property
     def runs(self) -> int:
-        """Number of runs."""
+        """Number of runs of a supercell, also those of the exam."""
         return len(self.temperatures_k) * len(self.strains)
+
+    def supercells(self) -> tuple[Repetitions, ...]:
+        """All supercells, the first one being `supercell`."""
+        return (self.supercell, *self.more_supercells)
+
+    def structures(self) -> int:
+        """The count of all runs."""
+        return len(self.supercells()) * super().structures()
 
 
 class Stop(Section):
@@ -63,6 +75,11 @@ class Learn(Section):
         "i_optimal_both",
     ] = Field("i_optimal_misfit", description="by what structures are chosen (`pesforge.acquisition`)")
     diverse: bool = Field(False, description="whether structures that resemble chosen ones count less")
+    cost: Literal["labels", "seconds"] = Field(
+        "labels",
+        description="what a rule gets the most of: gain per label, or per second of the reference method, as its law "
+        "foretells it; candidates of one supercell cost the same",
+    )
     test: Annotated[int, Field(ge=2)] = Field(
         18,
         description="structures of the exam, as many of each pair of T and ε: drawn at random from runs of their own, "
@@ -81,6 +98,15 @@ class Learn(Section):
     stop: Stop = Field(default_factory=Stop, description="when to end")
 
     @model_validator(mode="after")
+    def _costs_that_differ(self) -> Self:
+        if self.cost == "seconds" and not self.pool.more_supercells:
+            raise ValueError(
+                "`learn.cost: seconds` weighs nothing: all candidates have one supercell and cost the same; name "
+                "more in `learn.pool.more_supercells`, or leave `learn.cost` at labels"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _enough_candidates(self) -> Self:
         most, runs = self.pool.structures(), self.pool.runs
         if self.test < runs:
@@ -88,12 +114,14 @@ class Learn(Section):
                 f"`learn.test`: {self.test} for {runs} runs of `learn.pool` (temperatures times strains); the exam "
                 "takes one structure of each at least"
             )
-        many = [f"`learn.{key}`: {getattr(self, key)}" for key in ("per_round", "test") if getattr(self, key) > most]
+        limits = {"per_round": most, "test": runs * self.pool.count}
+        many = [
+            f"`learn.{key}`: {getattr(self, key)} of the {limit} structures that its runs of `learn.pool` give at most"
+            for key, limit in limits.items()
+            if getattr(self, key) > limit
+        ]
         if many:
-            raise ValueError(
-                f"{' and '.join(many)} of the {most} structures that the runs of `learn.pool` give at most; raise "
-                "`learn.pool.count`, or ask for fewer"
-            )
+            raise ValueError(f"{' and '.join(many)}; raise `learn.pool.count`, or ask for fewer")
         return self
 
     def reduction(self, reductions: tuple[int, ...]) -> int:

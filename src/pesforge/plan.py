@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-import spglib
 from ase import Atoms
 
 from pesforge.dft.calculator import coarse_settings
 from pesforge.dft.engines import Engine, get_engine
 from pesforge.dft.labelling import read_journals
+from pesforge.dft.prices import label_seconds
 from pesforge.dft.pseudopotentials import reference_settings, settings_from_dict
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.shapes import other_shapes, shapes
@@ -25,7 +24,6 @@ from pesforge.published.settings import SPLITS
 from pesforge.published.sources import url_of
 from pesforge.sampling.driven import SHIFT_ANG
 from pesforge.sampling.prepare import draft
-from pesforge.sampling.surface import ENDLESS_ANG
 from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
 
@@ -36,9 +34,6 @@ SYMMETRY_SAVING = 0.35
 """Rough cost of the slightly displaced or strained cells among them over that of a rattled one."""
 TRIED = 20
 """Structures of each family whose time is estimated, evenly chosen."""
-VACUUM_COST = 3.0
-"""Rough cost of a slab or molecule over that of a crystal of its electrons and k-points: empty space has plane waves,
-and surface states converge slowly. Measured with GPAW: Si(100) 3 to 4, Si₂ 2 to 4."""
 
 
 def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSettings, str]:
@@ -60,18 +55,6 @@ def _assumed_settings(loaded: LoadedStudy, results: Path) -> tuple[ReferenceSett
 def _middle(grid: Sequence[float]) -> float:
     """The middle of the values that can be chosen: two finer ones must agree with the chosen one."""
     return grid[(len(grid) - 2) // 2]
-
-
-def label_seconds(atoms: Atoms, settings: ReferenceSettings, engine: Engine) -> float:
-    """Rough time of one label in s: the engine's own estimate, with symmetry and vacuum."""
-    mesh = settings.mesh_of(atoms)
-    seconds = engine.estimate_seconds(atoms, settings, mesh)
-    if not atoms.pbc.all() or np.linalg.norm(atoms.info[REFERENCE_CELL], axis=1).max() >= ENDLESS_ANG:
-        seconds *= VACUUM_COST
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_ir_reciprocal_mesh(mesh, cell, is_shift=(0, 0, 0)) if atoms.pbc.all() else None
-    irreducible = 1.0 if found is None else len(set(found[0])) / (math.prod(mesh) // 2 + 1)
-    return seconds * min(irreducible, 1.0)
 
 
 def _family_seconds(
@@ -220,12 +203,13 @@ def _learn_lines(
     learn = loaded.settings.learn
     if learn is None:
         return []
-    cell = parent.repeat(learn.pool.supercell)
-    cell.rattle(SHIFT_ANG, seed=0)
-    cell.info[REFERENCE_CELL] = cell.cell.array
+    cells = [parent.repeat(supercell) for supercell in learn.pool.supercells()]
+    for cell in cells:
+        cell.rattle(SHIFT_ANG, seed=0)
+        cell.info[REFERENCE_CELL] = cell.cell.array
     most = learn.rounds * learn.per_round
     labels = most * (1 + learn.controls) + learn.test
-    seconds = labels * scale * label_seconds(cell, settings, engine)
+    seconds = labels * scale * mean(label_seconds(cell, settings, engine) for cell in cells)
     control = f", {learn.controls} times as many random ones beside them" if learn.controls else ""
     return [
         f"  {'learn':<10} up to {most} labels in {learn.rounds} rounds{control}, an exam of {learn.test}: at most "

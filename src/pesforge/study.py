@@ -116,8 +116,10 @@ def _learn_mistakes(study: Study, atoms: int) -> list[Mistake]:
     if study.learn is None:
         return []
     found = []
-    if atoms * math.prod(study.learn.pool.supercell) < 2:
-        found.append(Mistake(("learn", "pool", "supercell"), "a single atom does not move; raise it."))
+    first, *more = (atoms * math.prod(cell) < 2 for cell in study.learn.pool.supercells())
+    for key, wrong in (("supercell", first), ("more_supercells", any(more))):
+        if wrong:
+            found.append(Mistake(("learn", "pool", key), "a single atom does not move; raise it."))
     lowered = study.learn.degree_reduction
     if lowered is not None and lowered >= (most := max(study.describe.max_degree)):
         text = f"{lowered} leaves no function of `describe.max_degree`; allowed: below {most}."

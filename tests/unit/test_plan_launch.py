@@ -6,15 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from ase import Atoms
-from ase.build import bulk
 
 from pesforge.cli import main
-from pesforge.dft.engines import get_engine
-from pesforge.dft.settings import ReferenceSettings
 from pesforge.errors import PesforgeError
 from pesforge.launch import NOISE, STATE, run
-from pesforge.plan import VACUUM_COST, label_seconds, plan_text
+from pesforge.plan import plan_text
 from pesforge.sampling.prepare import draft
 from pesforge.structure import from_plain
 from pesforge.study import load_study
@@ -108,20 +104,6 @@ def test_every_family_has_a_time_and_labels_of_one_scale_the_others(tiny, tmp_pa
     measured = minutes(plan_text(tiny, tmp_path))
     assert measured["thermal"] == 8 * 300
     assert measured["strain"] == pytest.approx(300 / (guessed["thermal"] / 8) * guessed["strain"], rel=0.1)
-
-
-def test_symmetry_and_vacuum_count_in_the_time_of_a_label(tiny):
-    engine = get_engine(tiny.settings.dft)
-    settings = ReferenceSettings("gpaw", "PBE", False, 0.0, 200.0, 0.24, 1e-3, 0.05)
-    perfect = bulk("Si", "diamond", a=5.47, cubic=True)
-    perfect.info["reference_cell"] = perfect.cell.array.copy()
-    rattled, molecule = perfect.copy(), Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.2]], cell=[12] * 3)
-    rattled.rattle(0.05, seed=1)
-    whole = engine.estimate_seconds(rattled, settings, (5, 5, 5))
-    assert label_seconds(rattled, settings, engine) == whole
-    assert label_seconds(perfect, settings, engine) == pytest.approx(whole * 10 / 63)
-    alone = engine.estimate_seconds(molecule, settings, (1, 1, 1))
-    assert label_seconds(molecule, settings, engine) == VACUUM_COST * alone
 
 
 def test_the_plan_of_a_published_table_counts_files_and_fits(tmp_path):

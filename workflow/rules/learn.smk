@@ -216,6 +216,7 @@ rule learn_select:
     input:
         labels=lambda wildcards: labels_before(wildcards.round),
         pool=rules.learn_pool.output.pool,
+        settings=rules.choose_settings.output.settings,
     output:
         picks=f"{OUT}/learn/{{round}}/picks.extxyz",
         beside=f"{OUT}/learn/{{round}}/beside.extxyz",
@@ -231,10 +232,12 @@ rule learn_select:
         model=LEARN_MODEL,
         acquisition=STUDY.learn.rule,
         diverse=STUDY.learn.diverse,
+        cost=STUDY.learn.cost,
+        dft=plain(STUDY.dft),
         per_round=STUDY.learn.per_round,
         controls=STUDY.learn.controls,
         seed=STUDY.seed,
-        code=fingerprint(*LEARN_CODE),
+        code=fingerprint(*LEARN_CODE, "dft/prices"),
     script:
         "../scripts/learn_select.py"
 

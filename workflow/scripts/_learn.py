@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from pesforge.curation.filters import filter_labels
-from pesforge.driven_settings import Md
 from pesforge.fitting.draft import draft_driver
 from pesforge.io import read_frames, read_json
+from pesforge.learn_settings import Pool
 from pesforge.learning.state import State
 from pesforge.representations.ace import AceBasis
 from pesforge.sampling import md
-from pesforge.sampling.drive import Drive, Guard
+from pesforge.sampling.drive import Drive, DrivenFrames, Guard
 from pesforge.settings import Curate, Describe
 from pesforge.structure import from_plain
 
@@ -36,15 +36,21 @@ def basis_of(model):
     ).reduced(model["reduction"])
 
 
-def moved(job, family, series, **which):
+def moved(job, family, series, supercells=(), **which):
     """Snapshots of molecular dynamics by the draft of the job, and what the runs say of themselves.
 
-    `which`: as in `pesforge.sampling.md.sample`.
+    `supercells`: those that are run, all of the pool where none are named; `which`: as in `pesforge.sampling.md`.
     """
     motion, curate = job.params.motion, Curate.model_validate(job.params.motion["curate"])
     calculator, leverage = draft_driver(Path(job.input.potential))
     most = motion["leverage_factor"] * read_json(job.input.draft)["max_training_leverage"]
     guard = Guard(curate.min_distance_factor, curate.max_force_ev_per_ang, leverage, most)
-    settings = Md.model_validate(motion["pool"])
-    drive = Drive(calculator, guard)
-    return md.sample(from_plain(motion["parent"]), settings, drive, motion["seed"], family, series, **which)
+    parent, pool, drive = from_plain(motion["parent"]), Pool.model_validate(motion["pool"]), Drive(calculator, guard)
+    made = DrivenFrames([], [])
+    for number, supercell in enumerate(supercells or pool.supercells()):
+        settings = pool.model_copy(update={"supercell": supercell})
+        named = f"{series}-{'x'.join(map(str, supercell))}" if number else series
+        found = md.sample(parent, settings, drive, motion["seed"], family, named, **which)
+        made.frames.extend(found.frames)
+        made.runs.extend(found.runs)
+    return made

@@ -3,8 +3,8 @@
 from _adapter import run
 from _learn import moved, stopped
 
-from pesforge.driven_settings import Md
 from pesforge.io import read_json, write_frames, write_json
+from pesforge.learn_settings import Pool
 from pesforge.learning.exam import Sitting, shares, sit
 from pesforge.provenance import derive_seed
 from pesforge.sampling.drive import DrivenFrames
@@ -15,12 +15,12 @@ SERIES = "exam"
 
 def work(job):
     motion, number = job.params.motion, job.wildcards.round
-    pool = Md.model_validate(motion["pool"])
+    pool = Pool.model_validate(motion["pool"])
     groups = [group_of(SERIES, kelvin, strain) for strain in pool.strains for kelvin in pool.temperatures_k]
     lacking = read_json(job.input.earlier[-1])["missing"] if job.input.earlier else groups
     made, added = DrivenFrames([], []), Sitting([], lacking)
     if lacking and not stopped(job.input.state):
-        made = moved(job, SERIES, SERIES, without={*groups} - {*lacking})
+        made = moved(job, SERIES, SERIES, [pool.supercell], without={*groups} - {*lacking})
         seed = derive_seed(motion["seed"], SERIES, "draw")
         added = sit(made.frames, made.runs, shares(groups, job.params.test), seed)
     write_frames(job.output.pool, added.frames)

@@ -2,15 +2,24 @@
 
 from dataclasses import asdict
 
-from _adapter import run
+import numpy as np
+from _adapter import run, settings_of
 from _learn import basis_of, believed
 
 from pesforge.acquisition.select import Rule
+from pesforge.dft.engines import get_engine
+from pesforge.dft.prices import label_seconds
 from pesforge.io import read_frames, write_frames, write_json
 from pesforge.learning.choose import Choice, choose, of_ids
 from pesforge.provenance import derive_seed
 from pesforge.representations.design import describe
-from pesforge.settings import Crossvalidate
+from pesforge.settings import Crossvalidate, Dft
+
+
+def seconds_of(job, pool):
+    """Seconds that the reference method is expected to take for each candidate."""
+    engine, settings = get_engine(Dft.model_validate(job.params.dft)), settings_of(job)
+    return np.array([label_seconds(atoms, settings, engine) for atoms in pool])
 
 
 def work(job):
@@ -21,11 +30,12 @@ def work(job):
         choice = choose(
             describe([*known, *pool], basis_of(params.model)),
             len(known),
-            Rule(params.acquisition, diverse=params.diverse),
+            Rule(params.acquisition, diverse=params.diverse, per_cost=params.cost == "seconds"),
             params.per_round,
             Crossvalidate.model_validate(params.model["crossvalidate"]),
             controls=params.controls,
             seed=derive_seed(params.seed, "learn", number),
+            seconds=seconds_of(job, pool),
         )
     write_frames(job.output.picks, of_ids(pool, [pick.id for pick in choice.picks]))
     write_frames(job.output.beside, of_ids(pool, choice.beside))

@@ -1,5 +1,6 @@
 """Energies per atom of structures as a random field: what a linear model may say, and what it misses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -19,6 +20,40 @@ MISFIT_LENGTH = 0.5
 """Length over which the misfit changes, in median distances of two structures."""
 NOISE_SHARE = 1e-3
 """Variance of the noise of an energy label over the mean prior variance of the model."""
+
+
+def prior_covariance(
+    factor: Factor,
+    designs: Sequence[Design],
+    *,
+    misfit_share: float = MISFIT_SHARE,
+    misfit_length: float = MISFIT_LENGTH,
+) -> FloatArray:
+    """(T, T) covariance of model and misfit of the structures of some designs, before any label.
+
+    Args:
+        factor: a fit, for its prior scales and the centring of its functions.
+        designs: structures; their labels are not looked at.
+        misfit_share: ρ, mean prior variance of the misfit over that of the model, which is 1.
+        misfit_length: ℓ in median distances of two structures.
+
+    Raises:
+        DataError: the structures do not differ, or a number is not above 0 (ρ may be 0).
+    """
+    if misfit_share < 0 or not misfit_length > 0:
+        raise DataError(
+            f"misfit share {misfit_share}, length {misfit_length}: the share must not be negative, the length must be "
+            "above 0."
+        )
+    rows = np.concatenate([energy_rows(factor, design) for design in designs])
+    rows -= rows.mean(axis=0)
+    points = standardised(designs)
+    distance = cdist(points, points)
+    typical, variance = float(np.median(distance)), float(np.mean(np.sum(rows**2, axis=1)))
+    if not (typical > 0 and variance > 0):
+        raise DataError("the structures have the same descriptors: there is nothing to choose between.")
+    covariance: FloatArray = rows @ rows.T / variance + misfit_share * np.exp(-distance / (misfit_length * typical))
+    return covariance
 
 
 @dataclass(frozen=True)
@@ -65,23 +100,13 @@ class EnergyField:
         Raises:
             DataError: the structures do not differ, or a number is not above 0 (ρ may be 0).
         """
-        if misfit_share < 0 or not min(misfit_length, noise_share) > 0:
-            raise DataError(
-                f"misfit share {misfit_share}, length {misfit_length}, noise {noise_share}: the share must not be "
-                "negative, the others must be above 0."
-            )
+        if not noise_share > 0:
+            raise DataError(f"the noise of a label is {noise_share}: it must be above 0.")
         designs = [candidates, labelled] if reference is None else [candidates, labelled, reference]
-        rows = np.concatenate([energy_rows(factor, design) for design in designs])
-        rows -= rows.mean(axis=0)
-        points = standardised(designs)
-        distance = cdist(points, points)
-        typical, variance = float(np.median(distance)), float(np.mean(np.sum(rows**2, axis=1)))
-        if not (typical > 0 and variance > 0):
-            raise DataError("the structures have the same descriptors: there is nothing to choose between.")
-        misfit = np.exp(-distance / (misfit_length * typical))
+        covariance = prior_covariance(factor, designs, misfit_share=misfit_share, misfit_length=misfit_length)
         asked, known = len(candidates.ids), len(labelled.ids)
-        target = np.arange(asked + known) if reference is None else np.arange(asked + known, len(points))
-        field = cls(rows @ rows.T / variance + misfit_share * misfit, target, noise_share)
+        target = np.arange(asked + known) if reference is None else np.arange(asked + known, len(covariance))
+        field = cls(covariance, target, noise_share)
         for label in range(asked, asked + known):
             field = field.after(label)
         return field

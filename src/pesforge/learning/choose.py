@@ -14,6 +14,7 @@ from pesforge.acquisition.select import FIELD_RULE, Pick, Problem, Rule, select
 from pesforge.fields import ID
 from pesforge.potentials.normal import Weights
 from pesforge.provenance import derive_seed
+from pesforge.representations.arrays import FloatArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 
@@ -41,7 +42,15 @@ class Choice:
 
 
 def choose(
-    design: Design, labelled: int, rule: Rule, count: int, model: Crossvalidate, *, controls: int, seed: int
+    design: Design,
+    labelled: int,
+    rule: Rule,
+    count: int,
+    model: Crossvalidate,
+    *,
+    controls: int,
+    seed: int,
+    seconds: FloatArray | None = None,
 ) -> Choice:
     """What a round labels, no label of a candidate being looked at.
 
@@ -56,6 +65,7 @@ def choose(
         model: weights and prior of the linear model.
         controls: how often as many are drawn at random.
         seed: of the round.
+        seconds: (N,) predicted for a label of each candidate, for a rule that weighs costs.
 
     Raises:
         DataError: there is no label, or a candidate cannot be described.
@@ -72,6 +82,7 @@ def choose(
         Reference.of(factor, pool),
         EnergyField.of(factor, pool, known) if rule.name == FIELD_RULE else None,
         labelled=energy_rows(factor, known),
+        cost_s=seconds,
     )
     picks = select(problem, rule, count, seed=derive_seed(seed, "picks"))
     draws = [select(problem, RANDOM, count, seed=derive_seed(seed, "control", number)) for number in range(controls)]

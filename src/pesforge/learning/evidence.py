@@ -37,9 +37,9 @@ def learn_evidence(
         seconds: seconds of the reference method by id, of every label of picks and controls.
 
     Returns:
-        `rule`, `diverse`, `most_rounds`, `per_round`, `controls`, `tolerances`, `stopped`, `why`; `exam`: `requested`,
-        `labelled`, `missing` (runs that were stopped in every round) and `runs` (with the `round` of their draft);
-        `exams`: rows of the state; `curve`: its rows with `active_seconds` and `random_seconds` (by draw), spent on the
+        `rule`, `diverse`, `cost`, `most_rounds`, `per_round`, `controls`, `tolerances`, `stopped`, `why`; `exam`:
+        `requested`, `labelled`, `missing` (runs that were stopped in every round) and `runs` (with the `round` of their
+        draft); `exams`: rows of the state; `curve`: its rows with `active_seconds` and `random_seconds` (by draw), spent on the
         labels of the rounds so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with
         gains), `control` (ids by draw), `draft` and `runs`.
     """
@@ -53,6 +53,7 @@ def learn_evidence(
     return {
         "rule": learn.rule,
         "diverse": learn.diverse,
+        "cost": learn.cost,
         "most_rounds": learn.rounds,
         "per_round": learn.per_round,
         "controls": learn.controls,

@@ -68,7 +68,7 @@ LEARN_RUN = dict.fromkeys(
     )
 )
 LEARN: dict[str, Any] = {
-    **dict.fromkeys(("rule", "diverse", "most_rounds", "per_round", "controls", "stopped", "why")),
+    **dict.fromkeys(("rule", "diverse", "cost", "most_rounds", "per_round", "controls", "stopped", "why")),
     "tolerances": dict.fromkeys(
         (
             "energy_mae_mev_per_atom",

@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 
 from pesforge.acquisition.select import DEFAULT, RULES, Rule
+from pesforge.errors import DataError
 from pesforge.learn_settings import Learn
 from pesforge.learning.choose import choose, of_ids
 from pesforge.settings import Crossvalidate
@@ -63,3 +64,22 @@ def test_a_pool_that_guards_cut_short_is_taken_whole_and_an_empty_one_gives_noth
 def test_structures_are_found_by_their_names():
     frames = [Atoms("Si", info={"id": f"exam-{n}"}) for n in range(10)]
     assert [a.info["id"] for a in of_ids(frames, ["exam-3", "gone", "exam-1"])] == ["exam-3", "exam-1"]
+
+
+def test_a_rule_that_weighs_seconds_takes_the_cheap_copy_and_the_control_does_not_look(make_design):
+    design = make_design(structures=9)
+    twice = design.select(np.array([*range(6), 6, 7, 8, 6, 7, 8]))
+    twice = replace(twice, ids=(*design.ids, *(f"{name}-copy" for name in design.ids[6:])))
+    rule = Rule(DEFAULT.name, per_cost=True)
+    for seconds, end in (([5.0, 5.0, 5.0, 1.0, 1.0, 1.0], True), ([1.0, 1.0, 1.0, 5.0, 5.0, 5.0], False)):
+        choice = choose(twice, 6, rule, 2, MODEL, controls=1, seed=3, seconds=np.array(seconds))
+        assert all(name.endswith("copy") == end for name in named(choice))
+        assert choice.control == choose(twice, 6, DEFAULT, 2, MODEL, controls=1, seed=3).control
+    with pytest.raises(DataError, match="have none"):
+        choose(twice, 6, rule, 2, MODEL, controls=1, seed=3)
+
+
+def test_every_supercell_gives_candidates():
+    pool = Learn().pool.model_copy(update={"more_supercells": ((2, 1, 1), (2, 2, 1))})
+    assert pool.structures() == 3 * Learn().pool.structures()
+    assert pool.supercells() == ((1, 1, 1), (2, 1, 1), (2, 2, 1))

@@ -50,6 +50,7 @@ def point(number: int, active, *random):
 LEARN = {
     "rule": "i_optimal_misfit",
     "diverse": False,
+    "cost": "labels",
     "most_rounds": 3,
     "per_round": 2,
     "controls": 2,
