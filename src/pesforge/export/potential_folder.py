@@ -18,6 +18,7 @@ from pesforge.export.card import model_card
 from pesforge.export.classical_files import write_classical
 from pesforge.io import read_json, write_json, write_text
 from pesforge.potentials.classical import ClassicalPotential
+from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
@@ -101,7 +102,7 @@ def save_potential(
     basis: Basis,
     coefficients: FloatArray,
     zeros: Mapping[str, float],
-    head: NeuralHead | None = None,
+    head: NeuralHead | HeadEnsemble | None = None,
     matrix: FloatArray | None = None,
     offset: FloatArray | None = None,
     posterior: Posterior | None = None,
@@ -115,7 +116,7 @@ def save_potential(
         basis: K invariants per atom.
         coefficients: (K,) in eV.
         zeros: energy zero per chemical symbol in eV, of the whole potential.
-        head: non-linear head of a neural potential.
+        head: non-linear head of a neural potential, or several.
         matrix: projections (K, P) that the head sees.
         offset: (P,) taken off the projections; None for a neural potential: zero.
         posterior: of the coefficients of a linear potential; None: it knows nothing of its own error.
@@ -125,7 +126,7 @@ def save_potential(
         DataError: the parts do not fit together, or `folder` holds something else.
     """
     if head is not None and offset is None:
-        offset = np.zeros(len(head.mean))
+        offset = np.zeros(head.n_inputs)
     save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset, posterior), metadata)
 
 

@@ -22,8 +22,37 @@ from pesforge.training.stages import fit_linear, split_of
 from pesforge.uncertainty.variance import linear_left_out
 
 CODE = ("representations", "potentials", "export")
-KIND_FILES = ("posterior.safetensors", "head.safetensors", "head.json")
+KIND_FILES = ("posterior.safetensors", "head*.safetensors", "head*.json")
 """Files that only some kinds of potentials have, so that no rule declares them: an earlier run may have left them."""
+
+
+def remove_old(folder: Path) -> None:
+    """Remove what an earlier run may have left beside the declared files of a potential."""
+    for pattern in KIND_FILES:
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
+def origin(
+    design: Design, choice: Mapping[str, Any], point: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `model.json` and the model card say about the labels, the method and the code of a chosen potential."""
+    return {
+        **metadata,
+        "data": {
+            "labels": len(design.ids),
+            "atoms": int(design.n_atoms.sum()),
+            "families": ", ".join(dict.fromkeys(design.families)),
+        },
+        "method": {
+            "candidate": choice["name"],
+            "functions": point["n_functions"],
+            "alpha": point["alpha"],
+            **choice["weights"],
+        },
+        "code": {part: fingerprint(part) for part in CODE},
+        "versions": versions(),
+    }
 
 
 def _weights(choice: Mapping[str, Any]) -> Weights:
@@ -106,25 +135,9 @@ def take_away(
         matrix: projections (K, P) that a head sees.
         metadata: origin, for `model.json` and the model card.
     """
-    for name in KIND_FILES:
-        (folder / name).unlink(missing_ok=True)
+    remove_old(folder)
     columns = basis.subset_mask(point["degree_reduction"])
-    known = {
-        **metadata,
-        "data": {
-            "labels": len(design.ids),
-            "atoms": int(design.n_atoms.sum()),
-            "families": ", ".join(dict.fromkeys(design.families)),
-        },
-        "method": {
-            "candidate": choice["name"],
-            "functions": point["n_functions"],
-            "alpha": point["alpha"],
-            **choice["weights"],
-        },
-        "code": {part: fingerprint(part) for part in CODE},
-        "versions": versions(),
-    }
+    known = origin(design, choice, point, metadata)
     if choice["kind"] == "linear":
         problem = LinearProblem(design, prior_power=model.prior_power)
         fit = problem.fit(_weights(choice), point["alpha"], columns)
