@@ -10,6 +10,7 @@ from pesforge.export.ensemble import (
     DRAWS,
     dropout_left_out,
     dropout_seed,
+    linear_members,
     member_errors,
     member_rows,
     members_left_out,
@@ -29,7 +30,8 @@ def left_out(job, choice, design, projections):
     if folders:
         members = members_left_out(folders, len(design.ids))
         found, spread = moments(members)
-        told = {"members": member_rows(folders), "errors": member_errors(members)}
+        rows = member_rows(folders)
+        told = {"members": rows, "errors": member_errors(members), "note": linear_members(rows)}
         source = f"variance over {len(members)} heads, each of a bootstrap sample of the groups"
         return np.arange(len(design.ids)), found, spread, source, told
     runs = [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]]
@@ -37,7 +39,7 @@ def left_out(job, choice, design, projections):
     structures, found, draws = dropout_left_out(
         runs, design, projections, rate=rate, seed=dropout_seed(job.params.study_seed)
     )
-    told = {"members": [], "errors": []}
+    told = {"members": [], "errors": [], "note": None}
     return structures, found, moments(draws)[1], f"variance over {DRAWS} draws of dropout of {rate:g}", told
 
 

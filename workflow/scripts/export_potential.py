@@ -33,6 +33,7 @@ def work(job):
         held_out = ensemble_held_out(chosen["design"], members, params.folds, decisive=params.families)
     else:
         held_out = held_out_of(**chosen, decisive=params.families)
+    spreads = choice["kind"] == "neural" and bool(job.input.own_errors)
     shipped = {
         "config": params.runs[choice["run"]],
         "matrix": load_arrays(job.input.projector, ("matrix",))["matrix"],
@@ -42,7 +43,7 @@ def work(job):
             "errors": held_out["errors"],
             "domain": asdict(domain_of(read_frames(job.input.frames), params.families)),
             "held_out": held_out["how"],
-            **({"own_errors": stated(read_json(job.input.own_errors))} if job.input.get("own_errors") else {}),
+            **({"own_errors": stated(read_json(job.input.own_errors))} if spreads else {}),
         },
     }
     place = Path(job.output.model).parent

@@ -98,6 +98,23 @@ def member_rows(folders: Sequence[Path]) -> list[dict[str, Any]]:
     return rows
 
 
+def linear_members(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is to be said of shipped members that no epoch improved; None where there are none.
+
+    Args:
+        rows: of `member_rows`.
+    """
+    shipped = [row for row in rows if row["part"] == WHOLE]
+    still = sum(row["best_epoch"] == 0 for row in shipped)
+    if not still:
+        return None
+    return (
+        f"{still} of the {len(shipped)} shipped members stayed at the linear potential, no epoch having improved them "
+        "on the groups that their sample has missed: they agree with each other on any structure, and the spread says "
+        "little far from the labels."
+    )
+
+
 def member_errors(members: Sequence[Residuals]) -> list[dict[str, Any]]:
     """Held-out errors of a single member, as root mean squares over the members, and of the mean of all."""
     alone = [errors(member) for member in members]

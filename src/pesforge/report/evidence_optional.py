@@ -98,6 +98,7 @@ LEARN: dict[str, Any] = {
 ENSEMBLE: dict[str, Any] = {
     **SHAPE["uncertainty"],
     "source": ANY,
+    "note": ANY,
     "noise": [
         {
             "kind": ANY,

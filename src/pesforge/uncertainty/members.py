@@ -76,8 +76,9 @@ def stated(evidence: Row) -> Row:
     for row in evidence["kinds"]:
         own = [line for line in evidence["coverage"] if line["kind"] == row["kind"]]
         held = {f"{line['nominal_percent']:.0f} %": round(line["after_percent"], 1) for line in own}
-        found[row["kind"]] = {"coverage of intervals in percent": held, "calibrated": row["calibrated"]}
-    return found | {"spread": evidence["source"] or "none"}
+        law = {key: row["after"][key] for key in ("noise", "scale", "dof")}
+        found[row["kind"]] = {"coverage of intervals in percent": held, "calibrated": row["calibrated"], **law}
+    return found | {"spread": evidence["source"] or "none", "note": evidence["note"] or "none"}
 
 
 def nothing(remark: str) -> Row:
@@ -86,7 +87,7 @@ def nothing(remark: str) -> Row:
     Args:
         remark: why.
     """
-    row = {"source": None, "method": None, "remark": remark, "folds": 0, "n_groups": 0}
+    row = {"source": None, "method": None, "remark": remark, "note": None, "folds": 0, "n_groups": 0}
     return {**summarise({}, ()), **row, "noise": [], "members": [], "errors": []}
 
 

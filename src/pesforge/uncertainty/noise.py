@@ -72,8 +72,8 @@ class _Table(NamedTuple):
         return _Table(self.features[chosen], self.errors[chosen], self.spread[chosen])
 
 
-def _fitted(table: _Table, ridge: float) -> tuple[NoiseShape, Callable[[_Table], float]]:
-    """A shape, and the Gaussian loss (twice the negative log likelihood) of other labels by it."""
+def _fitted(table: _Table, ridge: float) -> tuple[NoiseShape, Callable[[_Table], FloatArray]]:
+    """A shape, and the Gaussian losses (N,) (twice the negative log likelihood) of other rows of labels by it."""
     features, errors, spread = table
     present = np.isfinite(errors)
     squares = np.where(present, errors, 0.0) ** 2
@@ -109,12 +109,12 @@ def _fitted(table: _Table, ridge: float) -> tuple[NoiseShape, Callable[[_Table],
     best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     found = NoiseShape(shape.mean, shape.scale, best[:-1])
 
-    def judged(others: _Table) -> float:
+    def judged(others: _Table) -> FloatArray:
         counted = np.isfinite(others.errors)
         noise, epistemic = parts(best, found._rows(others.features), np.where(counted, others.spread, 0.0))
         variance = noise + epistemic
         losses = np.log(variance) + np.where(counted, others.errors, 0.0) ** 2 / unit / variance + np.log(unit)
-        return float(np.sum(np.where(counted, losses, 0.0)))
+        return np.where(counted, losses, 0.0).sum(axis=1)
 
     return found, judged
 
@@ -205,9 +205,8 @@ class NoiseHead:
             chosen = np.isin(owner, seen)
             if counted[chosen].any():
                 table = _Table(rows, np.where(counted, error, np.nan), np.where(counted, variance, 0.0))
-                losses = [_unseen(table, owner, parts, prior) for prior in PRIORS]
-                ridge = _ridge(PRIORS[losses.index(min(losses))], rows, len(seen))
-                found[kind] = _fitted(table.part(chosen), ridge)[0]
+                prior = _simplest([_unseen(table, owner, parts, prior) for prior in PRIORS]) if parts else PRIORS[0]
+                found[kind] = _fitted(table.part(chosen), _ridge(prior, rows, len(seen)))[0]
         return cls(found)
 
 
@@ -216,17 +215,27 @@ def _ridge(prior: float, features: FloatArray, structures: int) -> float:
     return 2.0 * features.shape[1] / (prior**2 * structures) if prior else np.inf
 
 
-def _unseen(table: _Table, owner: IntArray, parts: Sequence[IntArray], prior: float) -> float:
-    """Loss of a prior over folds of groups, each judged by what the others teach; fewer than two: the constant wins."""
-    total = prior if not parts else 0.0
-    every = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+def _unseen(table: _Table, owner: IntArray, parts: Sequence[IntArray], prior: float) -> FloatArray:
+    """Losses of a prior on every structure of folds of groups, each judged by what the others teach."""
+    every, found = np.concatenate(parts), []
     for part in parts:
         rest = np.setdiff1d(every, part)
         inside, outside = np.isin(owner, part), np.isin(owner, rest)
+        losses = np.zeros(int(inside.sum()))
         if np.isfinite(table.errors[outside]).any():
-            judged = _fitted(table.part(outside), _ridge(prior, table.features, len(rest)))[1]
-            total += judged(table.part(inside))
-    return total
+            losses = _fitted(table.part(outside), _ridge(prior, table.features, len(rest)))[1](table.part(inside))
+        found.append(np.bincount(np.searchsorted(part, owner[inside]), weights=losses, minlength=len(part)))
+    return np.concatenate(found)
+
+
+def _simplest(losses: Sequence[FloatArray]) -> float:
+    """The smallest prior that is not worse than the best one by more than a standard error over structures.
+
+    Source: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), rule of one standard error.
+    """
+    best = min(losses, key=lambda found: float(found.sum()))
+    excess = [found - best for found in losses]
+    return next(p for p, e in zip(PRIORS, excess, strict=True) if e.sum() <= np.std(e) * np.sqrt(len(e)))
 
 
 def _means(features: FloatArray, n_atoms: IntArray) -> FloatArray:

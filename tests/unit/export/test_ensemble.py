@@ -11,6 +11,7 @@ from pesforge.export.ensemble import (
     DRAWS,
     dropout_left_out,
     ensemble_held_out,
+    linear_members,
     member_errors,
     members_left_out,
     take_away_ensemble,
@@ -142,3 +143,9 @@ def test_draws_of_dropout_spread_around_the_heads_of_the_sweep(copper_design, co
     assert (moments(draws)[1]["force"] > 0).mean() > 0.5
     still = dropout_left_out(runs, copper_design, projections, rate=0.0, seed=5)[2]
     np.testing.assert_allclose(still[0].forces, found.forces, atol=1e-12)
+
+
+def test_shipped_members_that_stayed_linear_are_told():
+    rows = [{"part": part, "best_epoch": epoch} for part, epoch in (("0", 0), (WHOLE, 0), (WHOLE, 15), (WHOLE, 30))]
+    assert linear_members(rows).startswith("1 of the 3 shipped members stayed at the linear potential")
+    assert linear_members([*rows[:1], *rows[2:]]) is None

@@ -19,6 +19,7 @@ def evidence():
     return {
         **uncertainty_evidence(),
         "source": "variance over 5 heads, each of a bootstrap sample of the groups",
+        "note": "2 of the 5 shipped members stayed at the linear potential",
         "noise": [{"kind": "force", **noise, "log_likelihood_head": 0.7531}],
         "members": [{**member, "stop_reason": "patience", **ERRORS}],
         "errors": [{"who": "one member", **ERRORS}, {"who": "mean of 5", **ERRORS, "force_rmse_ev_per_ang": 0.0432}],
@@ -43,7 +44,13 @@ def test_the_section_shows_coverage_noise_and_members(make_evidence):
     assert 'id="fig-ensemble"' in page
     assert 'id="fig-uncertainty"' in page, "the linear potential keeps its own section"
     text = text_of(page)
-    for told in ("variance over 5 heads", "force (eV/Å) 0.5 0.753", "energy, 95 %", "mean of 5 1.234 0.0432 0.891"):
+    for told in (
+        "variance over 5 heads",
+        "2 of the 5 shipped members",
+        "force (eV/Å) 0.5 0.753",
+        "energy, 95 %",
+        "mean of 5 1.234 0.0432 0.891",
+    ):
         assert told in text
     assert "2 4 23 37 155 120 patience" in text
 

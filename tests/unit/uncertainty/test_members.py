@@ -118,8 +118,9 @@ def test_what_is_stored_gives_the_laws_and_the_head_back():
         assert Law(values["noise"], values["scale"], dof, values["knots"], values["observed"]) == law
         shape = NoiseShape(**{key: np.array(value) for key, value in stored["noise"][kind].items()})
         np.testing.assert_array_equal(shape.of(features), known.noise.shapes[kind].of(features))
-    said = stated(known.evidence)
-    assert said["spread"] == "five"
+    said = stated(known.evidence | {"note": None})
+    assert (said["spread"], said["note"]) == ("five", "none")
+    assert said["force"]["scale"] == known.laws["force"].scale
     assert set(said["force"]["coverage of intervals in percent"]) == {"50 %", "68 %", "80 %", "90 %", "95 %", "99 %"}
 
 
@@ -132,7 +133,7 @@ def test_too_few_labels_and_no_ensemble_say_so():
     assert lone.evidence["remark"]
     assert lone.noise is None
     assert nothing("linear")["remark"] == "linear"
-    assert stated(nothing("linear")) == {"spread": "none"}
+    assert stated(nothing("linear")) == {"spread": "none", "note": "none"}
 
 
 def test_few_labels_that_tell_nothing_leave_the_noise_a_constant():
