@@ -15,6 +15,8 @@ wildcard_constraints:
     seed="[0-9]+",
     element="[A-Z][a-z]?",
     split="training|test",
+    part="all|[0-9]+",
+    member="[0-9]+",
     round="[0-9]+",
 
 
@@ -35,6 +37,10 @@ else:
     include: "workflow/rules/crossvalidate.smk"
     include: "workflow/rules/train.smk"
     include: "workflow/rules/choose.smk"
+
+    if MEMBERS or DROPOUT:
+
+        include: "workflow/rules/ensemble.smk"
     include: "workflow/rules/validate.smk"
 
     if STUDY.fidelity is not None:

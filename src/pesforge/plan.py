@@ -161,12 +161,22 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         ),
         f"  {'labels':<10} {labels:>6} ({len(done)} there already)",
         f"  {'sweep':<10} {points:>6} points × {sweep.seeds} seeds = {points * sweep.seeds} training runs",
+        *_member_lines(loaded),
         *_driver_lines(loaded),
         *_learn_lines(loaded, parent, settings, engine, scale),
         f"  DFT        about {duration(each)} per label ({source}),",
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",
     ]
     return "\n".join(lines)
+
+
+def _member_lines(loaded: LoadedStudy) -> list[str]:
+    """Trainings of the members of an ensemble: of every fold and of all groups; nothing without them."""
+    members, parts = loaded.settings.train.members, loaded.settings.train.folds + 1
+    if members == 1:
+        return []
+    trainings = f"{members} members × {parts} = {members * parts} training runs"
+    return [f"  {'ensemble':<10} {trainings}, if a neural potential is chosen"]
 
 
 def _driver_lines(loaded: LoadedStudy) -> list[str]:

@@ -204,6 +204,14 @@ class Train(Section):
     sweep: Sweep = Field(default_factory=Sweep, description="grid of loss weights")
     folds: Annotated[int, Field(ge=2)] = Field(4, description="folds of groups; one is held out per seed")
     overrides: tuple[str, ...] = Field((), description="Hydra overrides of `config/train`, such as `model.width=32`")
+    members: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="heads of a chosen neural potential; from 2 on an ensemble, each on a bootstrap sample of groups",
+    )
+    heteroscedastic: bool = Field(
+        True,
+        description="whether the noise of an ensemble, or of draws of dropout, depends on the surroundings",
+    )
 
     @model_validator(mode="after")
     def _seeds_have_folds(self) -> Self:
@@ -220,6 +228,9 @@ class Choose(Section):
     )
     families: tuple[str, ...] = Field(
         (), description="families whose held-out errors must be within the tolerances; empty: all"
+    )
+    kinds: Annotated[tuple[Literal["linear", "neural"], ...], Field(min_length=1)] = Field(
+        ("linear", "neural"), description="kinds of potentials among which is chosen"
     )
 
 

@@ -55,6 +55,13 @@ that is tightened later, or a larger `learn.rounds`, goes on from there and comp
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.
 
+`train: {members: 5}` makes a deep ensemble of a chosen neural potential. Each member is a job of its own with its own
+first parameters and bootstrap sample of the groups; it is trained once for every fold, which judges it, and once for
+all groups, which is shipped. The spread of the members, calibrated on the held-out folds, gives intervals of errors;
+`train.heteroscedastic` lets the noise beside it depend on the surroundings of the atoms. Where the linear potential is
+chosen no member is trained; `choose: {kinds: [neural]}` leaves it out of the choice. With one member and
+`train: {overrides: [model.dropout=0.1]}` draws of dropout are calibrated in the same way, without more training.
+
 There are two kinds: studies of a crystal, and, told apart by the section `published`, studies that rebuild a published
 table of errors.
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def test_the_plan_counts_structures_labels_and_runs(tiny, tmp_path):
     ):
         assert line in text
     assert "a guess of the converged settings" in text
+    assert "ensemble" not in text
+
+
+def test_the_plan_counts_the_trainings_of_an_ensemble(tiny, tmp_path):
+    train = tiny.settings.train.model_copy(update={"members": 5})
+    text = plan_text(replace(tiny, settings=tiny.settings.model_copy(update={"train": train})), tmp_path)
+    assert "5 members × 4 = 20 training runs, if a neural potential is chosen" in text
 
 
 DRIVEN = """\

@@ -135,7 +135,7 @@ def test_an_unknown_functional_is_found_beside_other_mistakes(tmp_path):
         (GOOD + "learn: {per_round: 64}\n", "`learn.per_round`: 64 of the 63 structures"),
         (
             GOOD + "learn: {test: 9, pool: {count: 1, strains: [0.0]}}\n",
-            "`learn.per_round`: 6 of the 3 structures that its runs of `learn.pool` give at most and `learn.test`: 9 of the 3",
+            "`learn.per_round`: 6 of the 3 structures that its runs of `learn.pool` give at most and `learn.test`: 9",
         ),
         (GOOD + "learn: {cost: seconds}\n", "`learn.cost: seconds` weighs nothing"),
         (GOOD + "learn: {degree_reduction: 12}\n", "learn.degree_reduction: 12 leaves no function"),

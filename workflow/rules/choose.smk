@@ -19,6 +19,7 @@ rule choose_potential:
         "../../envs/pipeline.yaml"
     params:
         use=STUDY.choose.use,
+        kinds=list(STUDY.choose.kinds),
         code=fingerprint("training/pareto"),
     script:
         "../scripts/choose_potential.py"
@@ -34,6 +35,9 @@ rule export_potential:
         projector=rules.project_invariants.output.projector,
         crossvalidation=rules.crossvalidate_linear.output.evidence,
         settings=rules.choose_settings.output.settings,
+        members=MEMBER_METRICS,
+        own_errors=f"{OUT}/evidence/ensemble.json" if MEMBERS or DROPOUT else [],
+        calibration=f"{OUT}/ensemble/calibration.json" if MEMBERS or DROPOUT else [],
     output:
         model=f"{OUT}/potential/model.json",
         weights=f"{OUT}/potential/weights.safetensors",

@@ -82,13 +82,26 @@ def opening(study):
     )
     learned = most_learned(study)
     families += f", up to {learned} {LEARNED}" if learned else ""
-    return f"{families} structures; {len(RUNS) * study.train.sweep.seeds} training runs"
+    runs = f"{len(RUNS) * study.train.sweep.seeds} training runs"
+    return f"{families} structures; {runs}" + (
+        f" and {len(MEMBER_METRICS)} of members of an ensemble" if MEMBERS else ""
+    )
 
 
 PARENT = LOADED.parent
 CANDIDATES = plain(stated_range(STUDY.sample))
 RUNS = LOADED.runs
 SEEDS = [str(seed) for seed in range(STUDY.train.sweep.seeds)]
+# An ensemble has its members once for every fold, which judges them, and once for all groups; without one there is nothing of it in the DAG.
+MEMBERS = [str(number) for number in range(STUDY.train.members)]
+MEMBERS = MEMBERS if len(MEMBERS) > 1 else []
+PARTS = [*(str(fold) for fold in range(STUDY.train.folds)), "all"]
+MEMBER_METRICS = expand(
+    f"{OUT}/ensemble/{{part}}/member_{{member}}/metrics.json",
+    part=PARTS,
+    member=MEMBERS,
+)
+DROPOUT = any(run["model"]["dropout"] > 0 for run in RUNS.values())
 # Structures that a driver makes are a second wave of labels; where there are none, nothing of it is in the DAG.
 COUNTS = {family: len(cells) for family, cells in LOADED.standins.items()}
 FIRST_WAVE = numbered(0, sum(STUDY.families.values()))
@@ -148,6 +161,8 @@ if STUDY.fidelity is not None:
     EVIDENCE.append(f"{OUT}/evidence/fidelity.json")
 if STUDY.learn is not None:
     EVIDENCE.append(f"{OUT}/evidence/learn.json")
+if MEMBERS or DROPOUT:
+    EVIDENCE.append(f"{OUT}/evidence/ensemble.json")
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
 OPENING = opening(STUDY)
 

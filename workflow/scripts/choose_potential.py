@@ -12,7 +12,7 @@ def work(job):
     metrics = {}
     for path in job.input.metrics:
         metrics.setdefault(Path(path).parents[1].name, []).append(read_json(path))
-    evidence = choose_candidate(metrics, job.params.use)
+    evidence = choose_candidate(metrics, job.params.use, job.params.kinds)
     chosen = next(candidate for candidate in evidence["candidates"] if candidate["chosen"])
     write_json(job.output.evidence, evidence)
     write_json(job.output.training, training_evidence(metrics))

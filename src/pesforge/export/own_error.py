@@ -14,6 +14,7 @@ from pesforge.potentials.posterior import Posterior, squares
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.pair_list import PairList
 from pesforge.uncertainty.law import Law
+from pesforge.uncertainty.noise import NoiseHead
 from pesforge.uncertainty.predicted import Predicted, Uncertainty
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _by_members(potential: "Potential", members: "tuple[Potential, ...]", atoms:
     noise = _noise(potential, invariants)
     plain = Law(0.0, 1.0)
     law = plain if known is None else known.laws["energy"]
-    found = Uncertainty(Predicted(law, np.asarray(np.var(energies, ddof=1) / size**2), np.asarray(noise.mean()), size))
+    spread = np.asarray(np.var(energies, ddof=1) / size**2)
+    found = Uncertainty(Predicted(law, spread, noise["energy"], size))
     if not forces:
         return found
     evaluated = [member.evaluate(atoms) for member in members]
@@ -106,17 +108,23 @@ def _by_members(potential: "Potential", members: "tuple[Potential, ...]", atoms:
     if "force" not in laws:
         raise DataError("this potential was stored without a law of its force errors: too few of them were left out.")
     spread = np.var([own for _, own, _ in evaluated], axis=0, ddof=1)
-    by_atom = np.repeat(noise[:, None], 3, axis=1)
-    found = replace(found, forces=Predicted(laws["force"], spread, by_atom))
+    found = replace(found, forces=Predicted(laws["force"], spread, noise["force"]))
     stresses = np.array([own for _, _, own in evaluated])
     if "stress" not in laws or not np.isfinite(stresses).all():
         return found
-    return replace(found, stress=Predicted(laws["stress"], np.var(stresses, axis=0, ddof=1), np.full(6, noise.mean())))
+    return replace(found, stress=Predicted(laws["stress"], np.var(stresses, axis=0, ddof=1), noise["stress"]))
 
 
-def _noise(potential: "Potential", invariants: FloatArray) -> FloatArray:
-    """Relative aleatoric variances (n,) of the atoms."""
-    known = potential.calibrated
+def _noise(potential: "Potential", invariants: FloatArray) -> dict[str, FloatArray]:
+    """Relative aleatoric variances by kind: of the energy (), of the forces (n, 3) and of the stress (6,)."""
+    known, n_atoms = potential.calibrated, len(invariants)
+    found = {"energy": np.ones(()), "force": np.ones((n_atoms, 3)), "stress": np.ones(6)}
     if known is None or known.noise is None or potential.matrix is None:
-        return np.ones(len(invariants))
-    return known.noise.of(invariants @ potential.matrix)
+        return found
+    features = invariants @ potential.matrix
+    if isinstance(known.noise, NoiseHead):
+        own = known.noise.of(features, np.array([n_atoms]))
+        return {kind: own[kind].reshape(plain.shape) if kind in own else plain for kind, plain in found.items()}
+    by_atom = known.noise.of(features)
+    mean = by_atom.mean()
+    return {"energy": np.asarray(mean), "force": np.repeat(by_atom[:, None], 3, axis=1), "stress": np.full(6, mean)}

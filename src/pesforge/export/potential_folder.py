@@ -18,12 +18,14 @@ from pesforge.export.card import model_card
 from pesforge.export.classical_files import write_classical
 from pesforge.io import read_json, write_json, write_text
 from pesforge.potentials.classical import ClassicalPotential
+from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.mace import MacePotential
 from pesforge.potentials.model import Model
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.arrays import FloatArray
 from pesforge.representations.stacked import Basis
+from pesforge.uncertainty.calibrated import Calibrated
 from pesforge.uncertainty.guard import Action, Guard
 
 FORMAT = 2
@@ -101,10 +103,11 @@ def save_potential(
     basis: Basis,
     coefficients: FloatArray,
     zeros: Mapping[str, float],
-    head: NeuralHead | None = None,
+    head: NeuralHead | HeadEnsemble | None = None,
     matrix: FloatArray | None = None,
     offset: FloatArray | None = None,
     posterior: Posterior | None = None,
+    calibrated: Calibrated | None = None,
     metadata: Mapping[str, Any],
 ) -> None:
     """Write a potential on ACE invariants into `folder`, see `save_model`.
@@ -115,18 +118,22 @@ def save_potential(
         basis: K invariants per atom.
         coefficients: (K,) in eV.
         zeros: energy zero per chemical symbol in eV, of the whole potential.
-        head: non-linear head of a neural potential.
+        head: non-linear head of a neural potential, or several.
         matrix: projections (K, P) that the head sees.
         offset: (P,) taken off the projections; None for a neural potential: zero.
         posterior: of the coefficients of a linear potential; None: it knows nothing of its own error.
+        calibrated: laws of the errors of an ensemble or of a head with dropout; None: none are known.
         metadata: plain values for `model.json` and the model card.
 
     Raises:
         DataError: the parts do not fit together, or `folder` holds something else.
     """
     if head is not None and offset is None:
-        offset = np.zeros(len(head.mean))
-    save_model(folder, Potential(kind, basis, coefficients, dict(zeros), head, matrix, offset, posterior), metadata)
+        offset = np.zeros(head.n_inputs)
+    potential = Potential(
+        kind, basis, coefficients, dict(zeros), head, matrix, offset, posterior, calibrated=calibrated
+    )
+    save_model(folder, potential, metadata)
 
 
 def potential_place(folder: Path | str) -> Path:

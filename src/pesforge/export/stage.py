@@ -25,8 +25,37 @@ from pesforge.uncertainty.calibrated import Calibrated
 from pesforge.uncertainty.variance import linear_left_out
 
 CODE = ("representations", "potentials", "export")
-KIND_FILES = ("posterior.safetensors", "calibration.json", "head.safetensors", "head.json")
+KIND_FILES = ("posterior.safetensors", "calibration.json", "head*.safetensors", "head*.json")
 """Files that only some kinds of potentials have, so that no rule declares them: an earlier run may have left them."""
+
+
+def remove_old(folder: Path) -> None:
+    """Remove what an earlier run may have left beside the declared files of a potential."""
+    for pattern in KIND_FILES:
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
+def origin(
+    design: Design, choice: Mapping[str, Any], point: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `model.json` and the model card say about the labels, the method and the code of a chosen potential."""
+    return {
+        **metadata,
+        "data": {
+            "labels": len(design.ids),
+            "atoms": int(design.n_atoms.sum()),
+            "families": ", ".join(dict.fromkeys(design.families)),
+        },
+        "method": {
+            "candidate": choice["name"],
+            "functions": point["n_functions"],
+            "alpha": point["alpha"],
+            **choice["weights"],
+        },
+        "code": {part: fingerprint(part) for part in CODE},
+        "versions": versions(),
+    }
 
 
 def _weights(choice: Mapping[str, Any]) -> Weights:
@@ -97,6 +126,7 @@ def take_away(
     matrix: FloatArray,
     frames: Sequence[Atoms],
     metadata: Mapping[str, Any],
+    calibrated: Calibrated | None = None,
 ) -> None:
     """Write the chosen potential into `folder`.
 
@@ -113,26 +143,11 @@ def take_away(
         matrix: projections (K, P) that a head sees.
         frames: the curated structures, whose atoms bound what a linear potential knows.
         metadata: origin, for `model.json` and the model card.
+        calibrated: laws of the errors of several heads or of dropout; None: the heads know none.
     """
-    for name in KIND_FILES:
-        (folder / name).unlink(missing_ok=True)
+    remove_old(folder)
     columns = basis.subset_mask(point["degree_reduction"])
-    known = {
-        **metadata,
-        "data": {
-            "labels": len(design.ids),
-            "atoms": int(design.n_atoms.sum()),
-            "families": ", ".join(dict.fromkeys(design.families)),
-        },
-        "method": {
-            "candidate": choice["name"],
-            "functions": point["n_functions"],
-            "alpha": point["alpha"],
-            **choice["weights"],
-        },
-        "code": {part: fingerprint(part) for part in CODE},
-        "versions": versions(),
-    }
+    known = origin(design, choice, point, metadata)
     if choice["kind"] == "linear":
         problem = LinearProblem(design, prior_power=model.prior_power)
         fit = problem.fit(_weights(choice), point["alpha"], columns)
@@ -166,5 +181,6 @@ def take_away(
         zeros=dict(zip(basis.species, (fit.zeros + head.zeros).tolist(), strict=True)),
         head=head,
         matrix=matrix,
+        calibrated=calibrated,
         metadata=known,
     )

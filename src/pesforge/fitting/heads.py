@@ -14,7 +14,6 @@ from pesforge.export import Potential
 from pesforge.fitting.candidates import FitSettings
 from pesforge.fitting.search import Chosen
 from pesforge.fitting.splits import families_of, groups_of, hold_out
-from pesforge.folds import group_members
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.normal import LinearFit
@@ -24,6 +23,7 @@ from pesforge.representations.design import describe
 from pesforge.representations.principal import principal_projections
 from pesforge.representations.projections import ProjectionSet, project_all
 from pesforge.settings import Count, Crossvalidate, Fraction, Positive, Section
+from pesforge.training.members import bootstrap
 
 if TYPE_CHECKING:
     from pesforge.training.data import Targets
@@ -144,17 +144,10 @@ class Heads:
 
     def ensemble(self, task: Task, width: int) -> "list[RunResult]":
         """Heads of bootstrap samples of the seen groups; the groups that a sample has missed stop it."""
-        members = group_members([self.groups[s] for s in task.seen])
-        names = list(members)
-        runs = []
+        groups, runs = [self.groups[s] for s in task.seen], []
         for number in range(self.options.members):
-            rng = np.random.default_rng([self.options.seed, number])
-            drawn = rng.integers(len(names), size=len(names))
-            while len(set(drawn.tolist())) == len(names):
-                drawn = rng.integers(len(names), size=len(names))
-            missed = [members[name] for index, name in enumerate(names) if index not in drawn]
-            train = np.concatenate([members[names[index]] for index in drawn])
-            runs.append(self.train(task, width, task.seen[train], task.seen[np.concatenate(missed)], number))
+            drawn, missed = bootstrap(groups, np.random.default_rng([self.options.seed, number]))
+            runs.append(self.train(task, width, task.seen[drawn], task.seen[missed], number))
         return runs
 
     def config(self, width: int) -> dict[str, Any]:

@@ -37,11 +37,11 @@ def learn_evidence(
         seconds: seconds of the reference method by id, of every label of picks and controls.
 
     Returns:
-        `rule`, `diverse`, `cost`, `most_rounds`, `per_round`, `controls`, `tolerances`, `stopped`, `why`; `exam`:
-        `requested`, `labelled`, `missing` (runs that were stopped in every round) and `runs` (with the `round` of their
-        draft); `exams`: rows of the state; `curve`: its rows with `active_seconds` and `random_seconds` (by draw), spent on the
-        labels of the rounds so far; `rounds`: of those before the stop `round`, `candidates`, `labelled`, `picks` (with
-        gains), `control` (ids by draw), `draft` and `runs`.
+        `rule`, `diverse`, `cost`, `most_rounds`, `per_round`, `controls`, `tolerances`, `stopped`, `why`;
+        `exam`: `requested`, `labelled`, `missing` (runs that were stopped in every round) and `runs` (with the `round`
+        of their draft); `exams`: rows of the state; `curve`: its rows with `active_seconds` and `random_seconds` (by
+        draw), spent on the labels of the rounds so far; `rounds`: of those before the stop `round`, `candidates`,
+        `labelled`, `picks` (with gains), `control` (ids by draw), `draft` and `runs`.
     """
     ended = len(state.rows) - 1
     picks = [[pick["id"] for pick in choice["picks"]] for choice in choices]

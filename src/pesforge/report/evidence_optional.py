@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pesforge.report.evidence import ERRORS
+from pesforge.report.evidence import ERRORS, SHAPE
 from pesforge.report.schema import ANY, OrNull
 
 FIDELITY: dict[str, Any] = {
@@ -96,4 +96,27 @@ LEARN: dict[str, Any] = {
     ],
 }
 """What a study with rounds of active learning writes."""
-OPTIONAL: dict[str, dict[str, Any]] = {"drive": DRIVE, "fidelity": FIDELITY, "learn": LEARN}
+ENSEMBLE: dict[str, Any] = {
+    **SHAPE["uncertainty"],
+    "source": ANY,
+    "note": ANY,
+    "noise": [
+        {
+            "kind": ANY,
+            **dict.fromkeys(
+                f"{figure}_{noise}"
+                for figure in ("log_likelihood", "crps", "spearman")
+                for noise in ("constant", "head")
+            ),
+        }
+    ],
+    "members": [
+        {
+            **dict.fromkeys(("part", "member", "n_groups", "n_groups_drawn", "epochs", "best_epoch", "stop_reason")),
+            **ERRORS,
+        }
+    ],
+    "errors": [{"who": ANY, **ERRORS}],
+}
+"""What a study writes whose heads have members or dropout."""
+OPTIONAL: dict[str, dict[str, Any]] = {"drive": DRIVE, "fidelity": FIDELITY, "learn": LEARN, "ensemble": ENSEMBLE}

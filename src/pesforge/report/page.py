@@ -40,6 +40,7 @@ SECTIONS = (
     ("crossvalidation", "Cross-validation"),
     ("uncertainty", "Own errors"),
     ("choice", "Sweep and choice"),
+    ("ensemble", "Ensemble"),
     ("validation", "Validation"),
     ("thermodynamics", "Thermodynamics"),
     ("failures", "Failures"),
@@ -63,6 +64,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
     }
     if evidence["uncertainty"]["kinds"]:
         drawn[uncertainty.NAME] = uncertainty.figure(evidence["uncertainty"])
+    if evidence["ensemble"] and evidence["ensemble"]["kinds"]:
+        drawn[uncertainty.ENSEMBLE] = uncertainty.figure(evidence["ensemble"], uncertainty.ENSEMBLE)
     for index, scan in enumerate(evidence["converge"]["scans"]):
         name = f"converge-{index}"
         drawn[name] = figures.convergence(scan, evidence["converge"]["targets"], name)
@@ -200,8 +203,8 @@ def render(evidence: Row) -> str:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
             `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
             `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels, `learn` in one with
-            rounds of active learning; keys in `pesforge.report.evidence` and
-            `pesforge.report.evidence_optional`.
+            rounds of active learning, `ensemble` in one whose heads have members or dropout; keys in
+            `pesforge.report.evidence` and `pesforge.report.evidence_optional`.
 
     Raises:
         DataError: a key is missing.
@@ -218,7 +221,7 @@ def render(evidence: Row) -> str:
             **_tables(evidence),
             **repeats.rows(evidence["repeats"]),
             **uncertainty.rows(evidence["uncertainty"]),
-            uncertainty_message=uncertainty.message(evidence["uncertainty"]),
+            **uncertainty.ensemble_rows(evidence["ensemble"]),
             repeats_message=repeats.message(evidence["repeats"]),
             **_fidelity(evidence["fidelity"]),
             **learn.rows(evidence["learn"]),

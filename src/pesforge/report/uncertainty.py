@@ -9,16 +9,17 @@ from pesforge.report.text import UNITS, number
 
 Row = Mapping[str, Any]
 NAME = "uncertainty"
+ENSEMBLE = "ensemble"
 WAYS = (
     ("before_percent", "before calibration", svg.VERMILLION, "s", "--"),
     ("after_percent", "after calibration", svg.BLUE, "o", "-"),
 )
 
 
-def figure(evidence: Row) -> str:
+def figure(evidence: Row, name: str = NAME) -> str:
     """Observed against nominal coverage of each kind of label, before and after calibration."""
     kinds = [row["kind"] for row in evidence["kinds"]]
-    with svg.drawing(NAME):
+    with svg.drawing(name):
         drawing, axes = panels(len(kinds), 3.2)
         for panel, kind in zip(axes, kinds, strict=True):
             rows = [row for row in evidence["curve"] if row["kind"] == kind]
@@ -32,7 +33,7 @@ def figure(evidence: Row) -> str:
             svg.few_ticks(panel)
         axes[0].set_ylabel("observed coverage (%)")
         legend_below(drawing, axes[0])
-        return svg.to_svg(drawing, NAME, "Share of left-out errors within intervals of each level, against the level")
+        return svg.to_svg(drawing, name, "Share of left-out errors within intervals of each level, against the level")
 
 
 def message(evidence: Row) -> str:
@@ -45,8 +46,8 @@ def message(evidence: Row) -> str:
     return f"Calibrated intervals {'; they '.join(parts)}" if parts else "Nothing could be calibrated"
 
 
-def rows(evidence: Row) -> dict[str, Any]:
-    """Rows of the tables: figures of merit before and after, coverage, and coverage by family."""
+def rows(evidence: Row, name: str = NAME) -> dict[str, Any]:
+    """Message and rows of the tables: figures of merit before and after, and coverage."""
     merits = [
         {"kind": f"{row['kind']} ({UNITS[row['kind']]})", "when": when, **row[when]}
         for row in evidence["kinds"]
@@ -54,4 +55,17 @@ def rows(evidence: Row) -> dict[str, Any]:
     ]
     judged = [{**row, "calibrated": "yes" if row["calibrated"] else "no"} for row in evidence["kinds"]]
     coverage = [{**row, "level": f"{row['kind']}, {number(row['nominal_percent'])} %"} for row in evidence["coverage"]]
-    return {"uncertainty_merits": merits, "uncertainty_judged": judged, "uncertainty_coverage": coverage}
+    return {
+        f"{name}_message": message(evidence),
+        f"{name}_merits": merits,
+        f"{name}_judged": judged,
+        f"{name}_coverage": coverage,
+    }
+
+
+def ensemble_rows(evidence: Row | None) -> dict[str, Any]:
+    """The same of an ensemble, and its comparison of noises; nothing without one."""
+    if evidence is None:
+        return {}
+    noise = [{**row, "kind": f"{row['kind']} ({UNITS[row['kind']]})"} for row in evidence["noise"]]
+    return {**rows(evidence, ENSEMBLE), "ensemble_noise": noise}

@@ -197,7 +197,9 @@ def _rms(sums: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, float | Non
     return found
 
 
-def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: Any) -> dict[str, Any]:
+def choose_candidate(
+    metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: Any, among: Sequence[str] = ("linear", "neural")
+) -> dict[str, Any]:
     """Evidence of the stage `choose`: every candidate with its held-out errors, and the chosen one.
 
     The candidates are the heads of all points, and the linear potential at every triple of weights: both are fitted
@@ -208,9 +210,10 @@ def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: An
     Args:
         metrics: per run the metrics of its seeds, in order of the seeds.
         use: what the potential is for.
+        among: kinds of potentials among which is chosen.
 
     Raises:
-        DataError: there is no run.
+        DataError: there is no run, or no candidate of these kinds.
     """
     if not metrics:
         raise DataError("the sweep has no run: give `train.sweep` at least one point.")
@@ -238,7 +241,13 @@ def choose_candidate(metrics: Mapping[str, Sequence[Mapping[str, Any]]], use: An
             )
     listed = list(candidates.values())
     front = non_dominated(error_table(listed)[1])
-    best = choose(listed, use)
+    allowed = [index for index, candidate in enumerate(listed) if candidate["kind"] in among]
+    if not allowed:
+        raise DataError(
+            "`choose.kinds` allows neural potentials alone, and no epoch improved a head in any run: all of them are "
+            "the linear potential. Add `linear` to it, or change `train.sweep` or `train.overrides`."
+        )
+    best = allowed[choose([listed[index] for index in allowed], use)]
     for index, candidate in enumerate(listed):
         candidate["non_dominated"] = bool(front[index])
         candidate["chosen"] = index == best

@@ -12,7 +12,7 @@ from pesforge.io import read_json, write_json
 from pesforge.metrics import KINDS
 from pesforge.uncertainty.calibration import calibrate
 from pesforge.uncertainty.law import Law
-from pesforge.uncertainty.noise import NoiseShape
+from pesforge.uncertainty.noise import NoiseHead, NoiseShape
 from pesforge.uncertainty.variance import Labels
 
 CALIBRATION = "calibration.json"
@@ -27,7 +27,8 @@ class Calibrated:
         source: `posterior`: leverages; `members`: variance over the heads of an ensemble; `dropout`: variance over
             heads with other neurons left out.
         laws: by kind (`energy` per atom, `force`, `stress`); a kind without enough left-out errors has none.
-        noise: shape of the aleatoric variance by the projections of the atoms; None: the same everywhere.
+        noise: shape of the aleatoric variance by the projections of the atoms, one for all kinds of labels or one for
+            each; None: the same everywhere.
         dropout: share of neurons that are left out; 0 unless the source is `dropout`.
         draws: number of such heads; 0 unless the source is `dropout`.
         seed: of the neurons that are left out.
@@ -38,7 +39,7 @@ class Calibrated:
 
     source: Source
     laws: Mapping[str, Law]
-    noise: NoiseShape | None = None
+    noise: NoiseShape | NoiseHead | None = None
     dropout: float = 0.0
     draws: int = 0
     seed: int = 0
@@ -82,7 +83,7 @@ class Calibrated:
         described: dict[str, Any] = {
             "source": self.source,
             "laws": {kind: _described(law) for kind, law in self.laws.items()},
-            "noise": None if self.noise is None else {key: value.tolist() for key, value in vars(self.noise).items()},
+            "noise": None if self.noise is None else self.noise.stored(),
             "dropout": self.dropout,
             "draws": self.draws,
             "seed": self.seed,
@@ -96,16 +97,31 @@ class Calibrated:
         Raises:
             DataError: the file is missing or damaged.
         """
-        found = read_json(folder / CALIBRATION)
-        noise = found["noise"]
+        return cls.of(read_json(folder / CALIBRATION))
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Calibrated":
+        """The laws that are stored as `found`.
+
+        Raises:
+            DataError: the parts do not fit together.
+        """
         return cls(
             found["source"],
             {kind: _law(values) for kind, values in found["laws"].items()},
-            None if noise is None else NoiseShape(**{key: np.array(value) for key, value in noise.items()}),
+            _noise(found["noise"]),
             float(found["dropout"]),
             int(found["draws"]),
             int(found["seed"]),
         )
+
+
+def _noise(found: Mapping[str, Any] | None) -> NoiseShape | NoiseHead | None:
+    if found is None:
+        return None
+    if "weights" in found:
+        return NoiseShape.of_stored(found)
+    return NoiseHead({kind: NoiseShape.of_stored(own) for kind, own in found.items()})
 
 
 def _described(law: Law) -> dict[str, Any]:

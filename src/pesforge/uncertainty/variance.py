@@ -73,9 +73,16 @@ def _owners(n_atoms: IntArray) -> dict[str, IntArray]:
     return {"energy": structures, "force": np.repeat(structures, 3 * n_atoms), "stress": np.repeat(structures, 6)}
 
 
-def _joined(
+def labels_of(
     found: Residuals, spread: Mapping[str, FloatArray], noise: Mapping[str, FloatArray] | None = None
 ) -> dict[str, Labels]:
+    """Per kind the labels that are counted, from errors and shapes of both variances of all labels.
+
+    Args:
+        found: errors.
+        spread: epistemic variances by kind, of the lengths of the residuals; NaN where there is none.
+        noise: aleatoric ones; a kind that is absent has 1 everywhere.
+    """
     errors = {"energy": found.energy, "force": found.forces, "stress": found.stress}
     owners = _owners(found.n_atoms)
     shapes: Mapping[str, FloatArray] = {} if noise is None else noise
@@ -117,7 +124,7 @@ def linear_left_out(
             rest = np.setdiff1d(np.arange(len(design.ids)), structures)
             leverages = factor.anew(design.select(rest)).leverages(block)
         _place(spread, leverages, design, structures)
-    return _joined(found, spread, _noise(design))
+    return labels_of(found, spread, _noise(design))
 
 
 def linear_new(factor: Factor, design: Design) -> dict[str, Labels]:
@@ -131,7 +138,7 @@ def linear_new(factor: Factor, design: Design) -> dict[str, Labels]:
     for structure in range(len(design.ids)):
         own = np.array([structure])
         _place(spread, factor.leverages(design.select(own)), design, own)
-    return _joined(residuals(design, factor.fit()), spread, _noise(design))
+    return labels_of(residuals(design, factor.fit()), spread, _noise(design))
 
 
 def _noise(design: Design) -> dict[str, FloatArray]:
@@ -168,6 +175,20 @@ def by_members(
     Raises:
         DataError: there are fewer than two members, for a structure too, or they are of different structures.
     """
+    mean, spread = moments(members, kept)
+    return labels_of(mean, spread, noise)
+
+
+def moments(members: Sequence[Residuals], kept: BoolArray | None = None) -> tuple[Residuals, dict[str, FloatArray]]:
+    """Residuals of the mean prediction and, per kind, variances over the members for all labels.
+
+    Args:
+        members: residuals of each member on the same structures, two at least.
+        kept: (M, S) which members count for a structure; None: all.
+
+    Raises:
+        DataError: there are fewer than two members, for a structure too, or they are of different structures.
+    """
     sizes = {part.n_atoms.tobytes() for part in members}
     if len(members) < 2 or len(sizes) > 1:
         raise DataError(f"a variance needs two members at least, all of the same structures; found {len(members)}.")
@@ -187,4 +208,4 @@ def by_members(
         count = own.sum(axis=0)
         mean[kind] = np.where(own, values, 0.0).sum(axis=0) / count
         spread[kind] = np.where(own, (values - mean[kind]) ** 2, 0.0).sum(axis=0) / (count - 1)
-    return _joined(Residuals(mean["energy"], mean["force"], mean["stress"], n_atoms), spread, noise)
+    return Residuals(mean["energy"], mean["force"], mean["stress"], n_atoms), spread

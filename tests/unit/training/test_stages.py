@@ -208,3 +208,14 @@ def test_the_failure_picture_bins_by_force_and_names_the_worst(make_design):
     inside = magnitude < 0.5
     expected = np.sqrt((found.forces.reshape(-1, 3)[inside] ** 2).mean()) if inside.any() else None
     assert picture["by_force"][0]["force_rmse_ev_per_ang"] == (pytest.approx(expected) if inside.any() else None)
+
+
+def test_a_kind_that_is_not_allowed_is_not_chosen(trained):
+    """The linear potential stays listed beside the neural one, and the other way round."""
+    for kind in ("linear", "neural"):
+        found = choose_candidate({"0a": trained["metrics"]}, "balanced", [kind])
+        assert {candidate["kind"] for candidate in found["candidates"]} == {"linear", "neural"}
+        assert [candidate["kind"] for candidate in found["candidates"] if candidate["chosen"]] == [kind]
+    still = [{**seed, "best_epoch": 0} for seed in trained["metrics"]]
+    with pytest.raises(DataError, match="no epoch improved a head in any run"):
+        choose_candidate({"0a": still}, "balanced", ["neural"])
