@@ -17,7 +17,8 @@ DFT = {
     "compute_elastic",
     "compute_phases",
 }
-BELOW_TRAINING = {"choose_potential", "export_potential", "validate_potential", "gather_provenance", "render_report"}
+PROOF = {"relax_defects", "run_dynamics", "validate_potential"}
+BELOW_TRAINING = {"choose_potential", "export_potential", *PROOF, "gather_provenance", "render_report"}
 TINY = "config/tiny.yaml"
 
 

@@ -29,6 +29,8 @@ RUNAWAY = 3.0
 """A run without thermostat has failed when its energy per atom has moved by so many k_B T."""
 THERMOSTAT_FS = 100.0
 BAROSTAT_FS = 500.0
+SHELL_ANG = 0.3
+"""An atom and its image are that much nearer than a cell vector at most, in a distribution that has no such pairs."""
 CRYSTALS, MELT = ("md", "phonon"), ("liquid",)
 """Families whose labelled snapshots the pair distributions are drawn beside: crystal and melt."""
 
@@ -39,6 +41,7 @@ class Walk:
     Attributes:
         atoms: the moving structure.
         energies: potential plus kinetic energy per atom in eV after every step.
+        temperatures: of all 3n velocities in K after every step.
         volumes: volume per atom in Å³ after every step.
         states: positions (n, 3) in Å, every ten steps.
         failure: why the run ended early; None: it did not.
@@ -49,6 +52,7 @@ class Walk:
         self.calculator: Any = self.atoms.calc
         self.limit = RUNAWAY * BOLTZMANN_EV_PER_K * temperature_k if conserving else np.inf
         self.energies: list[float] = []
+        self.temperatures: list[float] = []
         self.volumes: list[float] = []
         self.states: list[FloatArray] = []
         self.steps = 0
@@ -56,7 +60,7 @@ class Walk:
 
     def forget(self) -> None:
         """Begin the part that is measured."""
-        self.energies, self.volumes, self.states = [], [], []
+        self.energies, self.temperatures, self.volumes, self.states = [], [], [], []
 
     def go(self, steps: int) -> bool:
         """Take steps; False where the run has failed."""
@@ -76,8 +80,10 @@ class Walk:
         if not largest <= ABSURD_EV_PER_ANG:
             self.failure = f"force of {largest:.3g} eV/Å"
             return
-        energy = float(found["energy"] + self.atoms.get_kinetic_energy()) / len(self.atoms)
+        kinetic = float(self.atoms.get_kinetic_energy()) / len(self.atoms)
+        energy = float(found["energy"]) / len(self.atoms) + kinetic
         self.energies.append(energy)
+        self.temperatures.append(2 / 3 * kinetic / BOLTZMANN_EV_PER_K)
         self.volumes.append(float(self.atoms.get_volume()) / len(self.atoms))
         if abs(energy - self.energies[0]) > self.limit:
             self.failure = f"the energy has moved by {1e3 * (energy - self.energies[0]):.3g} meV/atom"
@@ -117,7 +123,7 @@ def conserve(
     asked = settings.equilibration_ps + settings.energy_ps
     return {
         "temperature_k": temperature_k,
-        "observed_k": float(atoms.get_temperature()) if walk.failure is None else None,
+        "observed_k": float(np.mean(walk.temperatures)) if walk.failure is None else None,
         "asked_ps": asked,
         "reached_ps": asked if walk.failure is None else 1e-3 * settings.timestep_fs * walk.steps,
         "drift_mev_per_atom_per_ps": drift,
@@ -286,6 +292,8 @@ def expansion(volumes: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
 def snapshots(frames: Sequence[Atoms], families: Sequence[str], temperature_k: float) -> Iterator[dict[str, Any]]:
     """Pair distributions of the labelled snapshots of families at a temperature; only those of one cell together.
 
+    They end at the shortest vector of the cell: an atom and its images are no pairs, which is wrong from there on.
+
     Args:
         frames: labelled structures.
         families: names of the families.
@@ -295,12 +303,14 @@ def snapshots(frames: Sequence[Atoms], families: Sequence[str], temperature_k: f
         members = [it for it in frames if it.info[FAMILY] == family and it.info[TEMPERATURE_K] == temperature_k]
         same = [it for it in members if len(it) == len(members[0]) and np.allclose(it.cell, members[0].cell)]
         if same:
+            rdf = radial_distribution(same[0], [frame.positions for frame in same])
+            shown = sum(r < float(same[0].cell.lengths().min()) - SHELL_ANG for r in rdf["r_ang"])
             yield {
                 "family": family,
                 "temperature_k": temperature_k,
                 "structures": len(same),
                 "atoms": len(same[0]),
-                "rdf": radial_distribution(same[0], [frame.positions for frame in same]),
+                "rdf": {key: values[:shown] for key, values in rdf.items()},
             }
 
 

@@ -27,6 +27,8 @@ PATH_POINTS = 120
 """Wave vectors along the whole path."""
 MESH_LENGTH_ANG = 60.0
 """The mesh of the density of states is that of a crystal of this length."""
+LOWEST_DECIMALS = 4
+"""Rigid shifts have no frequency but for the rounding of force constants."""
 DOS_POINTS = 240
 DOS_WIDTH_SHARE = 0.015
 """Width of the Gaussian of every vibration over the highest frequency."""
@@ -106,7 +108,7 @@ def spectrum(
         "frequency_thz": axis.tolist(),
         "sides": sides,
         "atoms": {"parent": len(parent), "large": len(large)},
-        "lowest_thz": lowest,
+        "lowest_thz": round(lowest, LOWEST_DECIMALS) + 0.0,
     }
 
 

@@ -18,7 +18,8 @@ from pesforge.report.evidence import SHAPE
 from pesforge.report.text import number
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
-NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang"}
+CURVES = {"bands", "dos", "place", "ticks", "frequency_thz", "times_ps", "change_mev_per_atom", "rdf"}
+NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang", *CURVES}
 TWO_DIGITS = ("_se", "standard_error", "typical", "msd_ang2", "rise_ev_per_atom")
 """Standard errors, and what they leave of the numbers beside them."""
 
