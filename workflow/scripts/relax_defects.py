@@ -9,7 +9,6 @@ from pesforge.family_settings import StackingFault, Surface
 from pesforge.io import read_frames, write_json
 from pesforge.settings import Validate
 from pesforge.structure import from_plain
-from pesforge.validation.accuracy import shortest_distance
 from pesforge.validation.excess import Crystal
 from pesforge.validation.properties import evaluate, own_minimum
 from pesforge.validation.relaxed_defects import predict_defects
@@ -30,7 +29,7 @@ def work(job):
         settings.defects,
         planes=Surface.model_validate(surface).planes if surface else (),
         lines=StackingFault.model_validate(fault).lines if fault else (),
-        shortest_ang=min(shortest_distance(frame) for frame in read_frames(job.input.frames)),
+        training=read_frames(job.input.frames),
     )
     write_json(job.output.found, found | {"why": None})
     return f"{len(found['rows'])} defects and surfaces, {len(found['lines'])} γ-lines by the potential alone"

@@ -34,7 +34,7 @@ def predict_defects(
     *,
     planes: Sequence[Plane] = (),
     lines: Sequence[FaultLine] = (),
-    shortest_ang: float = 0.0,
+    training: Sequence[Atoms] = (),
 ) -> dict[str, Any]:
     """Energies of relaxed defects, surfaces and faults: `rows` and `lines` as those of `compare_defects`, without DFT.
 
@@ -44,13 +44,20 @@ def predict_defects(
         settings: sizes, largest force, points.
         planes: of surfaces; none: (100), (110) and (111).
         lines: of stacking faults.
-        shortest_ang: shortest distance in the training data; a relaxed structure below it has a note.
+        training: training data; a relaxed structure whose family or shortest distance it does not hold has a note.
     """
     frames = [
         *point_defects(crystal.atoms, settings),
         *slabs(crystal.atoms, settings, planes or [Plane(hkl=hkl) for hkl in PLANES]),
     ]
-    rows = [_relaxed_row(calculator, frame, crystal, settings, shortest_ang) for frame in frames]
+    shortest = min((shortest_distance(frame) for frame in training), default=0.0)
+    families = {str(frame.info[FAMILY]) for frame in training}
+    rows = []
+    for frame in frames:
+        row = _relaxed_row(calculator, frame, crystal, settings, shortest)
+        unknown = [] if row["family"] in families else ["no such structure in the training data"]
+        notes = [*unknown, *([row["note"]] if row["note"] else [])]
+        rows.append(row | {"note": "; ".join(notes) or None})
     return {"rows": rows, "lines": [_relaxed_line(calculator, crystal, line, settings) for line in lines]}
 
 
