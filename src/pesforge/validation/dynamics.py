@@ -27,6 +27,8 @@ STRIDE = 10
 ABSURD_EV_PER_ANG = 100.0
 RUNAWAY = 3.0
 """A run without thermostat has failed when its energy per atom has moved by so many k_B T."""
+SWOLLEN = 1.5
+"""A run at zero pressure has failed when its volume has changed by this factor."""
 THERMOSTAT_FS = 100.0
 BAROSTAT_FS = 500.0
 SHELL_ANG = 0.3
@@ -51,6 +53,7 @@ class Walk:
         self.dynamics, self.atoms = dynamics, dynamics.atoms
         self.calculator: Any = self.atoms.calc
         self.limit = RUNAWAY * BOLTZMANN_EV_PER_K * temperature_k if conserving else np.inf
+        self.at_rest = float(self.atoms.get_volume()) / len(self.atoms)
         self.energies: list[float] = []
         self.temperatures: list[float] = []
         self.volumes: list[float] = []
@@ -85,8 +88,11 @@ class Walk:
         self.energies.append(energy)
         self.temperatures.append(2 / 3 * kinetic / BOLTZMANN_EV_PER_K)
         self.volumes.append(float(self.atoms.get_volume()) / len(self.atoms))
+        swelling = self.volumes[-1] / self.at_rest
         if abs(energy - self.energies[0]) > self.limit:
             self.failure = f"the energy has moved by {1e3 * (energy - self.energies[0]):.3g} meV/atom"
+        elif not 1 / SWOLLEN < swelling < SWOLLEN:
+            self.failure = f"the volume is {swelling:.2f} times that at rest"
         elif self.steps % STRIDE == 0:
             self.states.append(self.atoms.positions.copy())
 

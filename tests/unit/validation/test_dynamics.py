@@ -92,13 +92,28 @@ def test_a_potential_that_gives_up_has_a_time_to_failure():
     assert verdicts(run)["time without failure"].passed is False
 
 
+class Swelling(EMT):
+    """EMT under a pressure of its own: its stress is no derivative of its energy."""
+
+    def calculate(self, *arguments):
+        super().calculate(*arguments)
+        self.results["stress"] = self.results["stress"] - [0.2, 0.2, 0.2, 0, 0, 0]
+
+
+def test_a_cell_that_swells_has_no_density():
+    parent = bulk("Cu", "fcc", a=3.59, cubic=True)
+    found = density(Swelling(), parent.repeat(2), 300.0, SHORT.model_copy(update={"density_ps": 4.0}), 1)
+    assert "times that at rest" in found["failure"]
+    assert found["volume_ang3_per_atom"] is None
+
+
 def test_density_begins_at_the_minimum_and_copper_expands():
     parent = own_minimum(EMT(), bulk("Cu", "fcc", a=3.6, cubic=True), Validate())
-    cold = density(EMT(), parent.repeat(2), 1.0, SHORT, 1)
+    quick = SHORT.model_copy(update={"timestep_fs": 4.0})
+    cold = density(EMT(), parent.repeat(2), 1.0, quick, 1)
     assert cold["volume_ang3_per_atom"] == pytest.approx(parent.get_volume() / 4, rel=1e-3)
     assert cold["density_g_per_cm3"] == pytest.approx(63.546 * 1.66054 / cold["volume_ang3_per_atom"], rel=1e-4)
-    longer = SHORT.model_copy(update={"density_ps": 1.5, "timestep_fs": 3.0})
-    hot = density(EMT(), parent.repeat(2), 600.0, longer, 1)
+    hot = density(EMT(), parent.repeat(2), 600.0, quick.model_copy(update={"density_ps": 1.5}), 1)
     found = expansion([cold, hot])
     # EMT copper is close to the measured 17·10⁻⁶/K
     assert 8 < found["linear_1e6_per_k"] < 30
