@@ -127,12 +127,14 @@ if STUDY.validate_.defects is not None:
         params:
             parent=PARENT,
             validate=alone("defects"),
+            crystals=LOADED.crystals,
             surface=STUDY.sample.surface and plain(STUDY.sample.surface),
             stacking_fault=STUDY.sample.stacking_fault and plain(STUDY.sample.stacking_fault),
             code=fingerprint(
                 *POTENTIAL_CODE,
                 "validation/defects",
                 "validation/excess",
+                "validation/phases",
                 "validation/properties",
                 "validation/relaxed_defects",
             ),

@@ -10,6 +10,7 @@ from pesforge.io import read_frames, write_json
 from pesforge.settings import Validate
 from pesforge.structure import from_plain
 from pesforge.validation.excess import Crystal
+from pesforge.validation.phases import own_potentials
 from pesforge.validation.properties import evaluate, own_minimum
 from pesforge.validation.relaxed_defects import predict_defects
 
@@ -25,7 +26,7 @@ def work(job):
     (at_rest,) = evaluate(calculator, [crystal])
     found = predict_defects(
         calculator,
-        Crystal(crystal, at_rest["energy"], {}),
+        Crystal(crystal, at_rest["energy"], own_potentials(calculator, job.params.crystals, settings)),
         settings.defects,
         planes=Surface.model_validate(surface).planes if surface else (),
         lines=StackingFault.model_validate(fault).lines if fault else (),
