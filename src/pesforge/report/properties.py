@@ -71,7 +71,8 @@ def _differences(compared: Sequence[Row], unit: str, words: str) -> str:
     found = [abs(row["potential"] - row["dft"]) for row in compared if row["dft"] is not None and not row["note"]]
     if not found:
         return f"{words}: predictions of the potential alone, no judgement"
-    return f"{words} differ by at most {number(max(found), 2)} {unit} on {len(found)} labelled structures"
+    structures = f"{len(found)} labelled structure" + ("" if len(found) == 1 else "s")
+    return f"{words} differ by at most {number(max(found), 2)} {unit} on {structures}"
 
 
 def _line_message(lines: Sequence[Row]) -> str:

@@ -25,7 +25,7 @@ def test_every_property_has_a_figure_with_a_message(validate):
     assert set(draw(validate)) == FIGURES
     assert "K|U" in draw(validate)["phonons"]
     found = rows(validate)
-    assert found["defects_message"] == "Formation energies differ by at most 0.059 eV on 1 labelled structures"
+    assert found["defects_message"] == "Formation energies differ by at most 0.059 eV on 1 labelled structure"
     assert found["gamma_message"].startswith("γ-lines differ by at most 26 mJ/m²")
     assert "unstable vibration, 0.41i THz" in found["phonons_message"]
     assert found["drift_message"] == "A run failed after 0.217 ps at 1200 K"

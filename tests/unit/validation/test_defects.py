@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.neighborlist import neighbor_list
+from bonds import A, Bonds
 
 from pesforge.family_settings import FaultLine, Interstitial, Plane, StackingFault, Surface, Vacancy
 from pesforge.proof_settings import Defects
@@ -17,29 +16,6 @@ from pesforge.settings import Tolerances
 from pesforge.validation.defects import Sides, compare_defects, mesh_offsets, miller
 from pesforge.validation.excess import J_PER_M2, Crystal, supercell
 from pesforge.validation.relaxed_defects import predict_defects
-
-A = 4.0
-NEAREST = A / np.sqrt(2)
-
-
-class Bonds(Calculator):
-    """Every pair of nearest neighbours gains 0.5 eV; nothing depends on the distance but a spring along the bond."""
-
-    implemented_properties = ("energy", "forces")
-
-    def __init__(self, depth=0.5, spring=0.0):
-        super().__init__()
-        self.depth, self.spring = depth, spring
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
-        first, distance, vector = neighbor_list("idD", self.atoms, 1.2 * NEAREST)
-        stretch = distance - NEAREST
-        energy = float((self.spring * stretch**2 / 2 - self.depth).sum()) / 2
-        pull = (self.spring * stretch / distance)[:, None] * vector
-        forces = np.zeros((len(self.atoms), 3))
-        np.add.at(forces, first, pull)
-        self.results = {"energy": energy, "forces": forces}
 
 
 def fcc():
