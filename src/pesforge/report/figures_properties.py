@@ -19,40 +19,32 @@ def excess(rows: Sequence[Row], relaxed: Sequence[Row], name: str, label: str) -
     """Energies of defects or of surfaces: DFT and potential on the same structures, and relaxed predictions.
 
     Args:
-        rows: compared ones; those with a note are hollow.
-        relaxed: predictions.
+        rows: compared ones.
+        relaxed: predictions; here and there those with a note, which are not to be relied on, are hollow.
         name: of the figure.
         label: of the axis.
     """
     names = list(dict.fromkeys([_label(row) for row in rows] + [_label(row) for row in relaxed if _has(row)]))
     with svg.drawing(name):
         figure, (panel,) = panels(1, 1.0 + 0.3 * len(names))
-        for key, words, color, marker, size in (
-            ("dft", "DFT", svg.VERMILLION, "o", 9.0),
-            ("potential", "potential, same structure", svg.BLUE, "D", 4.5),
+        for found, key, words, color, marker, size in (
+            (rows, "dft", "DFT", svg.VERMILLION, "o", 9.0),
+            (rows, "potential", "potential, same structure", svg.BLUE, "D", 4.5),
+            (relaxed, "potential", "potential alone, relaxed", svg.GREEN, "s", 6.0),
         ):
-            for hollow in (False, True):
-                shown = [row for row in rows if row[key] is not None and bool(row["note"]) == hollow]
-                panel.plot(
-                    [row[key] for row in shown],
-                    [names.index(_label(row)) for row in shown],
-                    marker,
-                    color=color,
-                    markersize=size,
-                    markerfacecolor="none" if hollow else color,
-                    linestyle="none",
-                    label=words if not hollow else "_",
-                )
-        shown = [row for row in relaxed if _has(row)]
-        panel.plot(
-            [row["potential"] for row in shown],
-            [names.index(_label(row)) for row in shown],
-            "s",
-            color=svg.GREEN,
-            markersize=6,
-            linestyle="none",
-            label="potential alone, relaxed",
-        )
+            for noted in (False, True):
+                shown = [row for row in found if row[key] is not None and bool(row["note"]) == noted]
+                if shown:
+                    panel.plot(
+                        [row[key] for row in shown],
+                        [names.index(_label(row)) for row in shown],
+                        marker,
+                        color=color,
+                        markersize=size,
+                        markerfacecolor="none" if noted else color,
+                        linestyle="none",
+                        label=words + (", see note" if noted else ""),
+                    )
         panel.set_yticks(range(len(names)), names)
         panel.set_ylim(len(names) - 0.5, -0.5)
         panel.set_xlabel(label)

@@ -46,8 +46,8 @@ def rows(validate: Row) -> dict[str, Any]:
         "relaxed_why": relaxed["why"],
         "line_rows": _line_rows(defects["lines"], "dft_mj_per_m2", "potential_mj_per_m2"),
         "relaxed_line_rows": _line_rows(relaxed["lines"], "unrelaxed_mj_per_m2", "potential_mj_per_m2"),
-        "defects_message": _differences(_of(defects["rows"], figures_properties.POINTS), "eV", "Formation energies"),
-        "surfaces_message": _differences(_of(defects["rows"], ("surface",)), "J/m²", "Surface energies"),
+        "defects_message": _differences(defects, relaxed, figures_properties.POINTS, "eV", "Formation energies"),
+        "surfaces_message": _differences(defects, relaxed, ("surface",), "J/m²", "Surface energies"),
         "gamma_message": _line_message(defects["lines"]),
         "phonons_message": _phonons_message(validate["spectrum"]),
         "drift_message": _drift_message(dynamics),
@@ -66,11 +66,14 @@ def _line_rows(lines: Sequence[Row], first: str, second: str) -> list[dict[str, 
     ]
 
 
-def _differences(compared: Sequence[Row], unit: str, words: str) -> str:
+def _differences(compared: Row, alone: Row, families: Sequence[str], unit: str, words: str) -> str:
     """How far the potential is from DFT at most, on structures that count."""
-    found = [abs(row["potential"] - row["dft"]) for row in compared if row["dft"] is not None and not row["note"]]
+    known = [row for row in _of(compared["rows"], families) if row["dft"] is not None and not row["note"]]
+    found = [abs(row["potential"] - row["dft"]) for row in known]
     if not found:
-        return f"{words}: predictions of the potential alone, no judgement"
+        blind = all(row["note"] for row in _of(alone["rows"], families))
+        why = "not to be relied on, see the notes" if blind else "no judgement"
+        return f"{words}: predictions of the potential alone, {why}"
     structures = f"{len(found)} labelled structure" + ("" if len(found) == 1 else "s")
     return f"{words} differ by at most {number(max(found), 2)} {unit} on {structures}"
 
