@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pesforge.errors import PesforgeError
 
 if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
     from pesforge.dataset import LabelKeys
     from pesforge.study import LoadedStudy
 
@@ -149,6 +151,26 @@ def _evaluate(arguments: argparse.Namespace) -> str:
     return evaluate_files(arguments.folder, arguments.file, keys=_keys(arguments), out=arguments.out, say=_say)
 
 
+def _check(arguments: argparse.Namespace) -> str:
+    _one_thread()
+    from pesforge.validation import foreign
+
+    calculator: Calculator
+    if Path(arguments.calculator).is_dir():
+        from pesforge.export import load_potential
+
+        calculator = load_potential(Path(arguments.calculator))
+    else:
+        calculator = foreign.named_calculator(arguments.calculator, foreign.settings_of(arguments.argument))
+    atoms, tolerances = foreign.read_structure(arguments.structure), foreign.tolerances_of(arguments.tolerance)
+    checks = foreign.foreign_checks(calculator, atoms, tolerances, arguments.seed)
+    failed = [check.name for check in checks if check.passed is False]
+    if failed:
+        sys.stdout.write(foreign.checks_text(checks) + "\n")
+        raise PesforgeError(f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}.")
+    return foreign.checks_text(checks)
+
+
 def _lammps(arguments: argparse.Namespace) -> str:
     from pesforge.export.lammps.commands import export_lammps
 
@@ -175,6 +197,24 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("file", type=Path, metavar="FILE.extxyz", help="labelled structures")
     command.add_argument("--out", type=Path, metavar="FILE.json", help="write the errors there as well")
     _add_keys(command)
+    about = "check symmetry and derivatives of any calculator of ASE"
+    command = commands.add_parser("check", help=about, description=about)
+    command.set_defaults(work=_check)
+    command.add_argument(
+        "calculator", metavar="CALCULATOR", help="folder of a potential, or dotted name such as ase.calculators.emt.EMT"
+    )
+    command.add_argument("structure", type=Path, metavar="FILE", help="structure that ASE reads; it is rattled first")
+    command.add_argument(
+        "--argument", action="append", default=[], metavar="NAME=VALUE", help="argument of the calculator; repeatable"
+    )
+    command.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="tolerance under the name that a study has for it, such as symmetry_ev=1e-5; repeatable",
+    )
+    command.add_argument("--seed", type=int, default=1, help="of displacements and operations (%(default)s)")
     about = "write the files that LAMMPS needs to run a potential"
     command = commands.add_parser("lammps", help=about, description=about)
     command.set_defaults(work=_lammps)

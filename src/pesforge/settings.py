@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pesforge.family_settings import Crystal, Sample
 from pesforge.fidelity_settings import Fidelity
 from pesforge.learn_settings import LEARNED, Learn
+from pesforge.proof_settings import Defects, Dynamics
 from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
 LEAST_GRID_CUTOFF_EV = 2000.0
@@ -251,6 +252,15 @@ class Tolerances(Section):
     label_force_ev_per_ang: Positive = Field(5e-3, description="label force minus finite difference, eV/Å")
     label_stress_gpa: Positive = Field(0.3, description="label stress minus finite difference (Pulay stress), GPa")
     formation_mev_per_atom: Positive = Field(10.0, description="formation energy of a compound, meV/atom")
+    defect_ev: Positive = Field(0.2, description="formation energy of a vacancy or an interstitial, eV")
+    surface_percent: Positive = Field(5.0, description="surface energy, %")
+    fault_percent: Positive = Field(10.0, description="any point of a γ-line, % of its highest one")
+    relaxed_force_ev_per_ang: Positive = Field(
+        0.1, description="largest force by DFT on an atom of a structure that counts as relaxed, eV/Å"
+    )
+    drift_mev_per_atom_per_ps: Positive = Field(
+        0.1, description="drift of the energy in molecular dynamics without thermostat, meV/atom/ps"
+    )
 
 
 class Hull(Section):
@@ -266,6 +276,8 @@ class Validate(Section):
     eos_linear_strain_max: Positive = Field(0.03, le=0.2, description="largest |change of length|")
     elastic_strain: Positive = Field(0.01, le=0.05, description="strain of the elastic constants")
     hull: Hull | None = Field(None, description="formation energies and convex hull")
+    defects: Defects | None = Field(default_factory=Defects, description="relaxed defects, surfaces and faults")
+    dynamics: Dynamics | None = Field(default_factory=Dynamics, description="molecular dynamics")
     tolerances: Tolerances = Field(default_factory=Tolerances, description="tolerances")
 
 

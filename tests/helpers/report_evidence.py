@@ -262,3 +262,93 @@ def uncertainty_evidence() -> dict[str, Any]:
             for kind in kinds
         ],
     }
+
+
+def properties_evidence() -> dict[str, Any]:
+    """Defects, phonons and molecular dynamics of `validate`."""
+    row = {"family": "vacancy", "unit": "eV", "note": None}
+    compared = [
+        {
+            **row,
+            "name": "vacancy of Si, site 00",
+            "geometry": "not relaxed",
+            "atoms": 63,
+            "potential": 4.113,
+            "dft": 4.172,
+        }
+        | {"mesh_error": 0.0131, "force_dft_ev_per_ang": 0.3171, "force_potential_ev_per_ang": 0.2913},
+        {**row, "name": "vacancy of Si, site 00", "geometry": "relaxed by the driver", "atoms": 63, "potential": 3.917}
+        | {"dft": 3.845, "mesh_error": 0.0131, "force_dft_ev_per_ang": 0.4127, "force_potential_ev_per_ang": 0.0193}
+        | {"note": "DFT leaves 0.41 eV/Å"},
+        {**row, "family": "surface", "unit": "J/m²", "name": "surface (1 1 -1)", "geometry": "not relaxed", "atoms": 17}
+        | {"potential": 1.617, "dft": 1.623, "mesh_error": 0.0047, "force_dft_ev_per_ang": 0.7413}
+        | {"force_potential_ev_per_ang": 0.7219},
+    ]
+    alone = {"geometry": "relaxed by the potential", "atoms": 215, "unrelaxed": 4.021, "moved_ang": 0.2371}
+    shares = [0.0, 0.25, 0.5, 0.75]
+    bands = [[0.0, 3.1, 4.4], [0.0, 6.2, 9.7]]
+    side = {"bands": bands, "dos": [0.1, 0.4, 0.2]}
+    rdf = {"r_ang": [2.15, 2.35, 2.55], "g": [0.1, 5.3, 0.4]}
+    run = {"asked_ps": 1.31, "reached_ps": 1.31, "failure": None, "times_ps": [0.0, 0.31], "rdf": rdf}
+    return {
+        "defects": {
+            "rows": compared,
+            "lines": [
+                {
+                    "name": "γ-line (1 1 1) [1 1 -2]",
+                    "shares": shares,
+                    "dft_mj_per_m2": [0.0, 1471.0, 1625.0, 1759.0],
+                    "potential_mj_per_m2": [0.0, 1453.0, 1651.0, 1742.0],
+                    "atoms": 12,
+                }
+            ],
+            "relaxed": {
+                "why": None,
+                "rows": [
+                    {**row, **alone, "name": "vacancy of Si, site 00", "potential": 3.546}
+                    | {"force_potential_ev_per_ang": 0.0073},
+                    {**row, **alone, "name": "interstitial of Si, void 01", "family": "interstitial", "potential": None}
+                    | {"force_potential_ev_per_ang": 0.0831, "note": "0.083 eV/Å left after 500 steps"},
+                ],
+                "lines": [
+                    {
+                        "name": "γ-line (1 1 1) [1 1 -2]",
+                        "shares": shares,
+                        "unrelaxed_mj_per_m2": [0.0, 1447.0, 1649.0, 1737.0],
+                        "potential_mj_per_m2": [0.0, 1335.0, None, 1434.0],
+                        "atoms": 8,
+                        "note": "0.02 eV/Å left after 500 steps",
+                    }
+                ],
+            },
+        },
+        "spectrum": {
+            "ticks": [[0.0, "G"], [1.15, "X"], [1.72, "K"], [1.72, "U"]],
+            "place": [0.0, 1.15, 1.72],
+            "frequency_thz": [0.0, 5.0, 10.0],
+            "sides": {"dft": side, "potential": None, "large": side},
+            "atoms": {"parent": 8, "large": 64},
+            "lowest_thz": -0.413,
+        },
+        "dynamics": {
+            "why": None,
+            "atoms": 64,
+            "timestep_fs": 1.25,
+            "energy": [
+                {"temperature_k": 300.0, "observed_k": 287.3, "drift_mev_per_atom_per_ps": 0.0021, **run}
+                | {"fluctuation_mev_per_atom": 0.0147, "change_mev_per_atom": [0.0, 0.003]},
+                {"temperature_k": 1200.0, "observed_k": None, "drift_mev_per_atom_per_ps": None, **run}
+                | {"fluctuation_mev_per_atom": None, "change_mev_per_atom": [0.0], "times_ps": [0.0], "rdf": None}
+                | {"reached_ps": 0.217, "failure": "force of 231 eV/Å"},
+            ],
+            "density": [
+                {"temperature_k": 300.0, "failure": None, "volume_ang3_per_atom": 20.606}
+                | {"volume_se_ang3_per_atom": 0.024, "density_g_per_cm3": 2.263},
+            ],
+            "expansion": {"from_k": 300.0, "to_k": 1200.0, "linear_1e6_per_k": 4.21, "linear_se_1e6_per_k": 0.73},
+            "melt": {"temperature_k": 3000.0, "failure": None, "moved_ang": 2.91, "rdf": rdf},
+            "references": [
+                {"family": "phonon", "temperature_k": 300.0, "structures": 5, "atoms": 8, "rdf": rdf},
+            ],
+        },
+    }

@@ -17,7 +17,8 @@ DFT = {
     "compute_elastic",
     "compute_phases",
 }
-BELOW_TRAINING = {"choose_potential", "export_potential", "validate_potential", "gather_provenance", "render_report"}
+PROOF = {"relax_defects", "run_dynamics", "validate_potential"}
+BELOW_TRAINING = {"choose_potential", "export_potential", *PROOF, "gather_provenance", "render_report"}
 TINY = "config/tiny.yaml"
 
 
@@ -95,7 +96,7 @@ def test_the_cutoff_grid_reruns_labels_and_what_is_below(beside):
 
 def test_another_crystal_of_the_hull_reruns_the_phases_and_the_proof(beside):
     beside.edit(TINY, "lattice_constant_ang: 2.56", "lattice_constant_ang: 2.57")
-    below = {"weigh_families", "validate_potential", "gather_provenance", "render_report"}
+    below = {"relax_defects", "weigh_families", "validate_potential", "gather_provenance", "render_report"}
     assert set(planned(beside)) == {"compute_phases"} | below
 
 

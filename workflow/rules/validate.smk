@@ -1,7 +1,26 @@
 # Proof: symmetry, derivatives, and properties against the reference method at the same settings.
 
-# Further crystals change nothing for the parent.
-WITHOUT_HULL = plain(STUDY.validate_.model_copy(update={"hull": None}))
+# Neither further crystals nor what the potential does alone change anything for the parent.
+REFERENCE_ONLY = {"hull": None, "defects": None, "dynamics": None}
+WITHOUT_HULL = plain(STUDY.validate_.model_copy(update=REFERENCE_ONLY))
+POTENTIAL_CODE = ("export", "potentials", "representations", "sampling")
+PROOF = [
+    *(["relaxed"] if STUDY.validate_.defects is not None else []),
+    *(["dynamics"] if STUDY.validate_.dynamics is not None else []),
+]
+
+
+def alone(section):
+    """Settings of what the potential does alone: one section, and the volumes at which its minimum is looked for."""
+    keys = ("eos_points", "eos_linear_strain_max", section)
+    return {key: plain(STUDY.validate_)[key] for key in keys}
+
+
+def dynamics_temperatures(study):
+    """Temperatures of molecular dynamics: those stated, else the lowest and the highest of the thermal samples."""
+    given = study.validate_.dynamics.temperatures_k
+    thermal = study.sample.thermal.temperatures_k if study.sample.thermal else [300.0]
+    return sorted({min(thermal), max(thermal)} if given is None else given)
 
 
 rule compute_eos:
@@ -51,7 +70,12 @@ rule compute_elastic:
         validate=WITHOUT_HULL,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/elastic", "validation/properties"),
+        code=fingerprint(
+            *CALCULATION,
+            "validation/elastic",
+            "validation/elastic_constants",
+            "validation/properties",
+        ),
     script:
         "../scripts/compute_elastic.py"
 
@@ -84,6 +108,71 @@ rule compute_phases:
         "../scripts/compute_phases.py"
 
 
+if STUDY.validate_.defects is not None:
+
+    rule relax_defects:
+        input:
+            model=rules.export_potential.output.model,
+            weights=rules.export_potential.output.weights,
+            frames=rules.audit_dataset.output.frames,
+        output:
+            found=f"{OUT}/validate/relaxed.json",
+        log:
+            f"{OUT}/logs/relax_defects.log",
+        benchmark:
+            f"{OUT}/benchmarks/validate/relax_defects.tsv"
+        priority: 60
+        conda:
+            "../../envs/pipeline.yaml"
+        params:
+            parent=PARENT,
+            validate=alone("defects"),
+            crystals=LOADED.crystals,
+            surface=STUDY.sample.surface and plain(STUDY.sample.surface),
+            stacking_fault=STUDY.sample.stacking_fault and plain(STUDY.sample.stacking_fault),
+            code=fingerprint(
+                *POTENTIAL_CODE,
+                "validation/defects",
+                "validation/excess",
+                "validation/phases",
+                "validation/properties",
+                "validation/relaxed_defects",
+            ),
+        script:
+            "../scripts/relax_defects.py"
+
+
+if STUDY.validate_.dynamics is not None:
+
+    rule run_dynamics:
+        input:
+            model=rules.export_potential.output.model,
+            weights=rules.export_potential.output.weights,
+            labels=rules.gather_labels.output.labels,
+        output:
+            found=f"{OUT}/validate/dynamics.json",
+        log:
+            f"{OUT}/logs/run_dynamics.log",
+        benchmark:
+            f"{OUT}/benchmarks/validate/run_dynamics.tsv"
+        priority: 60
+        conda:
+            "../../envs/pipeline.yaml"
+        params:
+            parent=PARENT,
+            validate=alone("dynamics"),
+            temperatures_k=dynamics_temperatures(STUDY),
+            seed=STUDY.seed,
+            code=fingerprint(
+                *POTENTIAL_CODE,
+                "validation/dynamics",
+                "validation/excess",
+                "validation/properties",
+            ),
+        script:
+            "../scripts/run_dynamics.py"
+
+
 rule validate_potential:
     input:
         model=rules.export_potential.output.model,
@@ -95,6 +184,8 @@ rule validate_potential:
         convergence=rules.check_derivatives.output.evidence,
         held_out=rules.export_potential.output.held_out,
         phases=rules.compute_phases.output.reference if LOADED.crystals else [],
+        labels=rules.gather_labels.output.labels,
+        proof=[f"{OUT}/validate/{name}.json" for name in PROOF],
     output:
         evidence=f"{OUT}/evidence/validate.json",
     log:
@@ -107,11 +198,12 @@ rule validate_potential:
     params:
         parent=PARENT,
         validate=plain(STUDY.validate_),
+        proof=PROOF,
         crystals=LOADED.crystals,
         displacement=STUDY.sample.stiffness_displacement_ang,
         families=list(STUDY.choose.families),
         use=STUDY.choose.use,
         seed=STUDY.seed,
-        code=fingerprint("validation", "export", "representations"),
+        code=fingerprint("validation", "export", "representations", "sampling"),
     script:
         "../scripts/validate_potential.py"

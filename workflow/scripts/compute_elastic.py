@@ -3,13 +3,14 @@
 import numpy as np
 from _adapter import calculator_of, run, settings_of
 
-from pesforge.fields import REFERENCE_CELL
+from pesforge.fields import EV_PER_ANG3_IN_GPA, REFERENCE_CELL
 from pesforge.io import read_json, write_json
 from pesforge.settings import Validate
 from pesforge.structure import from_plain
-from pesforge.validation.elastic import elastic_tensor, strained_cells
+from pesforge.validation.elastic import elastic_tensor, residual_stress, strained_cells
+from pesforge.validation.elastic_constants import named_constants
 from pesforge.validation.eos import fit_eos, volume_cells
-from pesforge.validation.properties import at_equilibrium, named_constants
+from pesforge.validation.properties import at_equilibrium
 
 
 def work(job):
@@ -29,7 +30,15 @@ def work(job):
         phi=np.array(read_json(job.input.stiffness)["force_constants_ev_per_ang2"]),
     )
     constants = named_constants(tensor, equilibrium)
-    write_json(job.output.reference, {"tensor_ev_per_ang3": tensor, "constants_gpa": constants})
+    stress = residual_stress(equilibrium, frames, [label.stress for label in labels])
+    write_json(
+        job.output.reference,
+        {
+            "tensor_ev_per_ang3": tensor,
+            "constants_gpa": constants,
+            "residual_stress_gpa": float(np.abs(stress).max() * EV_PER_ANG3_IN_GPA),
+        },
+    )
     return ", ".join(f"{name} {value:.1f}" for name, value in constants.items()) + " GPa"
 
 

@@ -8,7 +8,8 @@ from pesforge.curation.influence import Property
 from pesforge.export.calculator import PesforgeCalculator, Potential
 from pesforge.potentials.normal import LinearFit
 from pesforge.representations.stacked import Basis
-from pesforge.validation.properties import named_constants, phonon_thz, relaxed_elastic_tensor
+from pesforge.validation.elastic_constants import named_constants
+from pesforge.validation.properties import phonon_thz, relaxed_elastic_tensor
 
 
 def curvature_of(
@@ -27,7 +28,7 @@ def curvature_of(
         zeros = dict(zip(basis.species, fit.zeros.tolist(), strict=True))
         calculator = PesforgeCalculator(Potential("ace-linear", basis, fit.coefficients, zeros))
         frequency, phi = phonon_thz(calculator, parent, displacement_ang)
-        tensor = relaxed_elastic_tensor(calculator, parent, strain, phi)
+        tensor, _ = relaxed_elastic_tensor(calculator, parent, strain, phi)
         properties: list[Property] = [(name, "GPa", value) for name, value in named_constants(tensor, parent).items()]
         if frequency is not None:
             properties.append(("optical phonon at Γ", "THz", frequency))

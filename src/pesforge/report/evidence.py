@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pesforge.report.evidence_properties import DEFECTS, DYNAMICS, SPECTRUM
 from pesforge.report.schema import ANY, OrNull
 
 CHECK = dict.fromkeys(
@@ -208,6 +209,9 @@ SHAPE: dict[str, dict[str, Any]] = {
         "elastic_gpa": OrNull({"dft": {}, "potential": {}}),
         "phonon_thz": OrNull(dict.fromkeys(("dft", "potential"))),
         "hull": OrNull(HULL),
+        "defects": DEFECTS,
+        "spectrum": OrNull(SPECTRUM),
+        "dynamics": OrNull(DYNAMICS),
         "by_family": [FAMILY_ERRORS],
         "by_force": [dict.fromkeys(("force_min_ev_per_ang", "force_max_ev_per_ang", "count", "force_rmse_ev_per_ang"))],
         "worst": [dict.fromkeys(("id", "family", "energy_error_mev_per_atom", "force_error_ev_per_ang"))],

@@ -19,6 +19,7 @@ from pesforge.report import (
     figures_shapes,
     learn,
     ledger,
+    properties,
     repeats,
     text,
     uncertainty,
@@ -42,6 +43,7 @@ SECTIONS = (
     ("choice", "Sweep and choice"),
     ("ensemble", "Ensemble"),
     ("validation", "Validation"),
+    ("properties", "Defects, vibrations and motion"),
     ("thermodynamics", "Thermodynamics"),
     ("failures", "Failures"),
     ("fidelity", "Two levels"),
@@ -99,6 +101,7 @@ def draw(evidence: Row) -> dict[str, Markup]:
     phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
     if phases:
         drawn[figures_driven.NAME] = figures_driven.radial_distribution(phases)
+    drawn |= properties.draw(validate)
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
@@ -225,11 +228,14 @@ def render(evidence: Row) -> str:
             repeats_message=repeats.message(evidence["repeats"]),
             **_fidelity(evidence["fidelity"]),
             **learn.rows(evidence["learn"]),
+            **properties.rows(evidence["validate"]),
             figures=draw(evidence),
             sections=[section for section in SECTIONS if section[0] not in OPTIONAL or section[0] in given],
             driven_message=text.driven_message(given["drive"]) if "drive" in given else "",
             groups=_check_groups(checks),
-            headline=[check for check in checks if check["group"] in text.HEADLINE_GROUPS],
+            headline=[
+                check for check in checks if check["group"] in text.HEADLINE_GROUPS and check["passed"] is not None
+            ],
             distances_message=text.distances_message(evidence["coverage"]["percent"]),
             dropped_message=text.dropped_message(evidence["curate"]),
             grid_message=text.grid_message(evidence["crossvalidate"]["grid"]),

@@ -43,10 +43,14 @@ GROUPS = {
     "elastic": "Elastic constants",
     "phonon": "Phonons",
     "hull": "Formation energies and stable phases",
+    "defect": "Point defects",
+    "surface": "Surfaces",
+    "fault": "Stacking faults",
+    "dynamics": "Molecular dynamics",
 }
 SMALLEST = 1e-4
 """Smaller numbers have a power of ten."""
-HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull")
+HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull", "defect", "surface", "fault")
 
 
 def number(value: Any, digits: int = 4) -> str:

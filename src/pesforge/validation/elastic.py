@@ -76,6 +76,34 @@ def elastic_tensor(
     Raises:
         DataError: the frames do not determine the tensor.
     """
+    design, sigma, responses, scale = _images(parent, frames, stresses, forces)
+    clamped = np.linalg.lstsq(design, sigma, rcond=None)[0][1:] / scale
+    coupling = -np.linalg.lstsq(design, responses, rcond=None)[0][1:].T / scale
+    softening = coupling.T @ np.linalg.pinv(phi, rcond=RELATIVE_ZERO, hermitian=True) @ coupling / parent.get_volume()
+    tensor = clamped - softening
+    return (tensor + tensor.T) / 2
+
+
+def residual_stress(parent: Atoms, frames: Sequence[Atoms], stresses: Sequence[FloatArray]) -> FloatArray:
+    """Stress (6,) of the parent without strain in eV/Å³, from those of its strained cells: what they share.
+
+    Args:
+        parent: periodic crystal.
+        frames: cells of `strained_cells`.
+        stresses: (6,) of each in eV/Å³, ASE's sign and order.
+
+    Raises:
+        DataError: the frames do not determine it.
+    """
+    none = [np.zeros((len(parent), 3))] * len(frames)
+    design, sigma, _, _ = _images(parent, frames, stresses, none)
+    return np.asarray(np.linalg.lstsq(design, sigma, rcond=None)[0][0])
+
+
+def _images(
+    parent: Atoms, frames: Sequence[Atoms], stresses: Sequence[FloatArray], forces: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Design (m, 7) of a constant and scaled strains, stresses (m, 6), forces (m, 3n) of all images, and the scale."""
     symmetry = operations(parent)
     inverse = np.linalg.inv(parent.cell.array)
     rows, sigma, responses = [], [], []
@@ -89,16 +117,12 @@ def elastic_tensor(
             responses.append(turned.ravel())
             rows.append(_engineering(rotation @ strain @ rotation.T))
             sigma.append(_voigt(rotation @ _matrix(stress) @ rotation.T))
-    design = np.array(rows)
-    scale = np.abs(design).max()
-    design = np.column_stack([np.ones(len(design)), design / scale])
+    strains = np.array(rows)
+    scale = float(np.abs(strains).max())
+    design = np.column_stack([np.ones(len(strains)), strains / scale])
     if span_rank(design) < 7:
         raise DataError("the strained cells do not determine the elastic tensor; use those of `strained_cells`.")
-    clamped = np.linalg.lstsq(design, np.array(sigma), rcond=None)[0][1:] / scale
-    coupling = -np.linalg.lstsq(design, np.array(responses), rcond=None)[0][1:].T / scale
-    softening = coupling.T @ np.linalg.pinv(phi, rcond=RELATIVE_ZERO, hermitian=True) @ coupling / parent.get_volume()
-    tensor = clamped - softening
-    return (tensor + tensor.T) / 2
+    return design, np.array(sigma), np.array(responses), scale
 
 
 def _tensor(engineering: FloatArray) -> FloatArray:

@@ -99,6 +99,26 @@ def compare_phases(
     return phase_checks(rows, settings.tolerances), evidence
 
 
+def own_potentials(
+    calculator: Calculator, crystals: Sequence[Mapping[str, Any]], settings: Validate
+) -> dict[str, float]:
+    """Chemical potentials of a potential in eV, each element in its lowest crystal; empty where one has none.
+
+    Args:
+        calculator: the potential.
+        crystals: those of `hull_crystals`; one without a minimum is left out.
+        settings: volumes.
+    """
+    found = []
+    for crystal in crystals:
+        cells = volume_cells(from_plain(crystal["cell"]), settings.eos_points, settings.eos_linear_strain_max)
+        try:
+            found.append(relaxed(crystal, cells, [_energy(calculator, cell) for cell in cells], OF_POTENTIAL)[0])
+        except DataError:
+            continue
+    return _potentials(found)
+
+
 def phase_checks(rows: Sequence[Mapping[str, Any]], tolerances: Tolerances) -> list[Check]:
     """Checks of every formation energy that is not zero by definition, and of the set of stable phases.
 

@@ -38,10 +38,17 @@ class Need:
 
 @dataclass(frozen=True)
 class Use:
-    """A way to use a potential and what it rests on."""
+    """A way to use a potential and what it rests on.
+
+    Attributes:
+        name: key of its words.
+        needs: what it rests on.
+        only_tested: told of only where a check of its last need was made; elsewhere what was not sampled says it.
+    """
 
     name: str
     needs: tuple[Need, ...]
+    only_tested: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,14 +82,21 @@ EOS = Need("eos", "", "equation of state")
 ELASTIC = Need("elastic", "", "elastic constants")
 PHONON = Need("phonon", "", "phonons")
 HULL = Need("hull", "", "formation energies and stable phases")
+DYNAMICS = Need("dynamics", "", "conservation of energy in molecular dynamics")
+DEFECT = Need("defect", "", "energies of point defects")
+SURFACE = Need("surface", "", "surface energies")
+FAULT = Need("fault", "", "γ-lines")
 
-RELAXATION = Use("relaxation", (FORCE,))
+RELAXATION = Use("relaxation", (FORCE, replace(DYNAMICS, optional=True)))
 PHASE_DIAGRAM = Use("phase_diagram", (ENERGY, EOS, replace(HULL, optional=True)))
 STABILITY = Use("stability", (ENERGY, HULL))
 ELASTICITY = Use("elastic", (STRESS, EOS, ELASTIC))
 BALANCED = Use("balanced", (ENERGY, FORCE, STRESS))
 VIBRATIONS = Use("vibrations", (FORCE, PHONON))
-USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS, STABILITY)
+DEFECTS = Use("defects", (ENERGY, DEFECT), only_tested=True)
+SURFACES = Use("surfaces", (ENERGY, SURFACE), only_tested=True)
+FAULTS = Use("faults", (ENERGY, FAULT), only_tested=True)
+USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS, STABILITY, DEFECTS, SURFACES, FAULTS)
 WORDS = {
     "balanced": "energies, forces and stresses of structures like those in the training data (general use)",
     "relaxation": "relaxation and molecular dynamics within the sampled range",
@@ -90,6 +104,9 @@ WORDS = {
     "elastic": "elastic constants and stress under small strain",
     "vibrations": "phonons and harmonic vibrations",
     "stability": "formation energies and stable phases among the compared crystals",
+    "defects": "energies of the labelled point defects and of others like them",
+    "surfaces": "energies of the labelled surfaces",
+    "faults": "stacking faults along the labelled lines",
 }
 UNSAMPLED = {
     "surface": "free surfaces",
@@ -172,6 +189,8 @@ def verdict(
     foundation = _obstacles(FOUNDATION, checks)
     usable_for, not_usable_for, reasons = [], [], {}
     for candidate in USES:
+        if candidate.only_tested and not _tested(candidate.needs[-1], checks):
+            continue
         obstacles = foundation + _obstacles(candidate.needs, checks)
         reasons[candidate.name] = obstacles
         if obstacles:

@@ -19,8 +19,9 @@ from pesforge.potentials.pair import PairForm
 from pesforge.potentials.tersoff import TersoffForm
 from pesforge.training.classical import BondData, ClassicalNetwork
 from pesforge.validation.elastic import strained_cells
+from pesforge.validation.elastic_constants import named_constants
 from pesforge.validation.eos import fit_eos, volume_cells
-from pesforge.validation.properties import at_equilibrium, evaluate, named_constants, relaxed_elastic_tensor
+from pesforge.validation.properties import at_equilibrium, evaluate, relaxed_elastic_tensor
 
 KINDS = ("pair-lj", "pair-morse", "eam", "tersoff")
 SPECIES = ("Au", "Cu")
@@ -49,7 +50,7 @@ def constants(model: ClassicalPotential, start_ang: float) -> dict[str, float]:
         parent = at_equilibrium(parent, fit_eos(parent, [cell.get_volume() for cell in cells], energies))
     assert np.abs(evaluate(calculator, [parent])[0]["stress"]).max() < 1e-5
     assert len(strained_cells(parent, 1e-3)) > 0
-    tensor = relaxed_elastic_tensor(calculator, parent, 1e-3, np.zeros((12, 12)))
+    tensor, _ = relaxed_elastic_tensor(calculator, parent, 1e-3, np.zeros((12, 12)))
     return named_constants(tensor, parent)
 
 

@@ -11,6 +11,7 @@ from report_evidence import (
     family_errors,
     hull_evidence,
     ledger_evidence,
+    properties_evidence,
     repeats_evidence,
     uncertainty_evidence,
 )
@@ -302,6 +303,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
         },
         "phonon_thz": {"dft": 15.09, "potential": 15.31},
         "hull": hull_evidence(),
+        **properties_evidence(),
         "by_family": family_errors(0.97),
         "by_force": [
             {"force_min_ev_per_ang": a, "force_max_ev_per_ang": b, "count": n, "force_rmse_ev_per_ang": e}

@@ -72,7 +72,7 @@ def test_a_study_without_a_driver_has_no_such_section(evidence):
     page = render(evidence)
     assert 'id="drive"' not in page
     assert "#driven" not in page
-    assert "Pair distribution" not in page
+    assert "Pair distribution by phase" not in page
 
 
 def test_runs_drafts_and_stops_can_be_read(evidence):

@@ -18,7 +18,8 @@ from pesforge.report.evidence import SHAPE
 from pesforge.report.text import number
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
-NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang"}
+CURVES = {"bands", "dos", "place", "ticks", "frequency_thz", "times_ps", "change_mev_per_atom", "rdf"}
+NOT_IN_TABLES = {"parity", "curve", "edges", "start_ang", "width_ang", *CURVES}
 TWO_DIGITS = ("_se", "standard_error", "typical", "msd_ang2", "rise_ev_per_atom")
 """Standard errors, and what they leave of the numbers beside them."""
 
@@ -183,7 +184,7 @@ def test_the_page_is_accessible(reader):
     assert next(attrs for tag, attrs in tags if tag == "html")["lang"] == "en"
     assert all(attrs.get("scope") in ("col", "row") for tag, attrs in tags if tag == "th")
     drawings = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(drawings) == 20
+    assert len(drawings) == 26
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
@@ -253,7 +254,7 @@ def emptied(value, shape):
 
 def test_a_study_without_results_still_gives_a_page(evidence):
     empty = {stage: emptied(value, SHAPE[stage]) for stage, value in evidence.items()}
-    for key in ("eos", "elastic_gpa", "phonon_thz", "hull"):
+    for key in ("eos", "elastic_gpa", "phonon_thz", "hull", "spectrum", "dynamics"):
         empty["validate"][key] = None
     found = render(empty)
     read(found)

@@ -14,7 +14,7 @@ from pesforge.settings import Validate
 from pesforge.structure import from_plain
 from pesforge.study import load_study
 from pesforge.validation.eos import volume_cells
-from pesforge.validation.phases import compare_phases, phase_checks, relaxed
+from pesforge.validation.phases import compare_phases, own_potentials, phase_checks, relaxed
 
 TRAIN = Path(__file__).parents[3] / "config" / "train"
 SETTINGS = Validate()
@@ -88,6 +88,13 @@ def compare(crystals, calculator, **changes):
     given = {"frames": labelled(crystals), "settings": SETTINGS} | changes
     known = given.pop("reference", None) or reference(crystals)
     return compare_phases(calculator, crystals, known, **given)
+
+
+def test_the_potentials_of_a_potential_are_those_of_the_comparison(crystals):
+    calculator = Shifted(element=0.3)
+    _, evidence = compare(crystals, calculator)
+    assert own_potentials(calculator, crystals, SETTINGS) == evidence["chemical_potentials_ev"]["potential"]
+    assert own_potentials(calculator, [it for it in crystals if it["formula"] != "Au"], SETTINGS) == {}
 
 
 def test_the_parent_the_family_phase_and_further_crystals_take_part(crystals):

@@ -9,8 +9,9 @@ from pesforge.fields import FAMILY, STRAIN, TEMPERATURE_K
 from pesforge.settings import Tolerances, Validate
 from pesforge.validation.accuracy import accuracy_checks, domain_of, shortest_distance
 from pesforge.validation.elastic import elastic_tensor, strained_cells
+from pesforge.validation.elastic_constants import named_constants
 from pesforge.validation.eos import fit_eos, volume_cells
-from pesforge.validation.properties import at_equilibrium, compare, evaluate, named_constants, phonon_thz
+from pesforge.validation.properties import at_equilibrium, compare, elastic_checks, evaluate, phonon_thz
 
 SETTINGS = Validate()
 DISPLACEMENT_ANG = 0.02
@@ -91,10 +92,14 @@ def test_a_potential_without_equilibrium_fails_and_stops_nothing(copper, referen
     assert min(curves["eos"]["potential_ev_per_atom"]) == 0.0
 
 
-def test_a_crystal_that_is_not_cubic_has_all_its_constants():
-    tensor = np.diag([3.0, 3.0, 2.0, 0.5, 0.5, 0.8]) / 2
-    names = named_constants(tensor, bulk("Ti", "hcp", a=2.95, c=4.68))
-    assert set(names) == {"C11", "C22", "C33", "C44", "C55", "C66"}
+def test_a_constant_that_stress_blurs_or_that_is_near_zero_is_not_judged():
+    wanted, found = {"C11": 100.0, "C14": 0.4, "C13": 10.0}, {"C11": 101.0, "C14": 0.6}
+    stresses = {"dft": 0.7, "potential": None}
+    checks = {check.name: check for check in elastic_checks(wanted, found, stresses, Tolerances())}
+    assert [check.passed for check in checks.values()] == [True, None, None]
+    assert "0.7 GPa are left" in checks["C13"].meaning
+    checks = elastic_checks(wanted, found, {"dft": 0.1, "potential": 0.1}, Tolerances())
+    assert [check.passed for check in checks] == [True, None, False]
 
 
 def test_errors_become_checks_and_a_missing_label_does_not_apply():

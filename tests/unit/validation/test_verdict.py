@@ -21,7 +21,14 @@ GROUPS = (
     ("C44", "elastic"),
     ("optical phonon", "phonon"),
     ("formation energy", "hull"),
+    ("energy drift", "dynamics"),
+    ("vacancy of Si", "defect"),
+    ("surface (1 0 0)", "surface"),
+    ("γ-line (1 1 1)", "fault"),
 )
+GROUPS_USES = {"defect": "defects", "surface": "surfaces", "fault": "faults"}
+SAMPLED = 4
+"""Groups at the end that are told of only where such structures were sampled, or that were not asked for."""
 
 
 def checks(*failing):
@@ -40,20 +47,24 @@ def test_everything_within_tolerance_allows_every_use():
     found = verdict(checks(), use="balanced", domain=DOMAIN)
     assert found["usable"]
     assert allowed(found) == set(WORDS)
-    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (10, 0, 0, [])
+    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (14, 0, 0, [])
     assert "may be used" in found["summary"]
 
 
 @pytest.mark.parametrize(
     ("failing", "forbidden"),
     [
-        ("energy RMSE", {"balanced", "phase_diagram", "stability"}),
+        ("energy RMSE", {"balanced", "phase_diagram", "stability", "defects", "surfaces", "faults"}),
         ("force RMSE", {"balanced", "relaxation", "vibrations"}),
         ("stress RMSE", {"balanced", "elastic"}),
         ("bulk modulus", {"phase_diagram", "elastic"}),
         ("C44", {"elastic"}),
         ("optical phonon", {"vibrations"}),
         ("formation energy", {"phase_diagram", "stability"}),
+        ("energy drift", {"relaxation"}),
+        ("vacancy of Si", {"defects"}),
+        ("surface (1 0 0)", {"surfaces"}),
+        ("γ-line (1 1 1)", {"faults"}),
         ("force of the labels", set(WORDS)),
         ("rotation: energy", set(WORDS)),
         ("force against finite difference", set(WORDS)),
@@ -70,7 +81,17 @@ def test_a_failed_check_forbids_what_rests_on_it(failing, forbidden):
             assert f"{failing}: off by 7 eV/Å, allowed 1 eV/Å" in found["summary"]
 
 
-@pytest.mark.parametrize("index", range(len(GROUPS)))
+@pytest.mark.parametrize("index", range(len(GROUPS) - SAMPLED, len(GROUPS)))
+def test_what_was_not_sampled_forbids_nothing_else_and_is_not_told_twice(index):
+    name, group = GROUPS[index]
+    missing = [check for check in checks() if check.name != name]
+    for given in (missing, [*missing, not_applicable(name, group, unit="eV/Å", meaning="m")]):
+        found = verdict(given, use="balanced", domain=DOMAIN)
+        assert set(WORDS) - allowed(found) == ({GROUPS_USES[group]} if group in GROUPS_USES else set())
+        assert "not tested" not in " ".join(item["why"] for item in found["not_usable_for"])
+
+
+@pytest.mark.parametrize("index", range(len(GROUPS) - SAMPLED))
 def test_what_was_not_tested_is_not_allowed(index):
     name, group = GROUPS[index]
     missing = [check for check in checks() if check.name != name]
