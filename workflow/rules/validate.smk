@@ -129,7 +129,8 @@ if STUDY.validate_.defects is not None:
             validate=alone("defects"),
             crystals=LOADED.crystals,
             surface=STUDY.sample.surface and plain(STUDY.sample.surface),
-            stacking_fault=STUDY.sample.stacking_fault and plain(STUDY.sample.stacking_fault),
+            stacking_fault=STUDY.sample.stacking_fault
+            and plain(STUDY.sample.stacking_fault),
             code=fingerprint(
                 *POTENTIAL_CODE,
                 "validation/defects",
