@@ -10,19 +10,6 @@ PROOF = [
 ]
 
 
-def alone(section):
-    """Settings of what the potential does alone: one section, and the volumes at which its minimum is looked for."""
-    keys = ("eos_points", "eos_linear_strain_max", section)
-    return {key: plain(STUDY.validate_)[key] for key in keys}
-
-
-def dynamics_temperatures(study):
-    """Temperatures of molecular dynamics: those stated, else the lowest and the highest of the thermal samples."""
-    given = study.validate_.dynamics.temperatures_k
-    thermal = study.sample.thermal.temperatures_k if study.sample.thermal else [300.0]
-    return sorted({min(thermal), max(thermal)} if given is None else given)
-
-
 rule compute_eos:
     input:
         settings=rules.choose_settings.output.settings,
