@@ -195,6 +195,11 @@ def _add_keys(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{kind}-key", metavar="KEY", help=f"name of the {kind} in the file")
 
 
+def _printable(text: str) -> str:
+    """A message whose parts came out of files: what would steer a terminal is escaped."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status of the command line `pesforge run | plan | where | settings | example | fit | evaluate | …`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
@@ -223,6 +228,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.write(arguments.work(arguments) + "\n")
     except PesforgeError as error:
-        sys.stderr.write(f"pesforge: {error}\n")
+        sys.stderr.write(f"pesforge: {_printable(str(error))}\n")
         return 1
     return 0

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pesforge.driven_settings import Md, Repetitions, Strain
-from pesforge.settings_types import Count, Positive, Section
+from pesforge.settings_types import MOST, Count, Positive, Section
 
 LEARNED = "learned"
 """Family of the structures that the rounds choose."""
@@ -63,7 +63,7 @@ class Learn(Section):
         "i_optimal_both",
     ] = Field("i_optimal_misfit", description="by what structures are chosen (`pesforge.acquisition`)")
     diverse: bool = Field(False, description="whether structures that resemble chosen ones count less")
-    test: Annotated[int, Field(ge=2)] = Field(
+    test: Annotated[int, Field(ge=2, le=MOST)] = Field(
         18,
         description="structures of the exam, as many of each pair of T and ε: drawn at random from runs of their own, "
         "never trained on",
