@@ -35,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> str:
     study = load_study(path, CONFIG / "train").settings
     page = Path("results") / study.name / "report" / "index.html"
     before = page.stat().st_mtime_ns if page.is_file() else None
-    status = run(str(path))
+    status = run(str(path), ["--profile", f"profiles/{arguments.profile}"] if arguments.profile else [])
     if status:
         raise PesforgeError(f"study {study.name} did not finish; see above. `make run` goes on from here.")
     if before == page.stat().st_mtime_ns:
@@ -217,6 +217,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(work=work)
         if work is not _settings:
             command.add_argument("study", nargs="?", default="config", help="name below config/ or path of a YAML file")
+        if work is _run:
+            command.add_argument(
+                "--profile",
+                metavar="NAME",
+                help="machine to run on, a folder below profiles/, such as slurm (this one)",
+            )
         if work is _archive:
             command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (results/NAME/NAME.crate.zip)")
         if work is _verify:

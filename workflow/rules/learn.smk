@@ -151,8 +151,8 @@ rule label_exam:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
@@ -251,8 +251,8 @@ rule label_control:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,

@@ -24,6 +24,11 @@ LARGE = ("vacancy", "interstitial", "compression", "md", "liquid", "amorphous")
 TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer", "shared")
 """Families that not every crystal has, or not as often as asked for; their samplers are quick."""
 
+DRAWN = 1000
+"""Most structures of a family that are made before anything is computed, to try a sampler or to guess a time."""
+SIZES = ("count", "paths")
+"""Keys that say how many structures a family has; a larger number keeps the first ones."""
+
 Complaint = tuple[tuple[str | int, ...], str]
 """Place in the study file, and what is wrong there."""
 
@@ -82,6 +87,11 @@ def _too_large(study: Study, parent: Atoms) -> Iterator[Complaint]:
             yield (*place, "supercell"), f"{atoms} atoms; allowed are at most {MAX_ATOMS}."
 
 
+def fewer(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a family with `DRAWN` structures or directions at most."""
+    return {**plain, **{key: min(plain[key], DRAWN) for key in SIZES if isinstance(plain.get(key), int)}}
+
+
 def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -> list[Atoms]:
     """The structures of families as they are before stiffness is measured: displacements are not those of the study.
 
@@ -132,10 +142,10 @@ def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Compl
 def _try(name: str, plain: dict[str, Any], study: Study, parent: Atoms) -> list[Complaint]:
     """Complaints of a sampler about the parent."""
     try:
-        frames = draft({name: plain}, parent, study.seed)
+        frames = draft({name: fewer(plain)}, parent, study.seed)
     except PesforgeError as error:
         return [(("sample", name), str(error))]
-    assert len(frames) == study.families[name], f"{name} has {len(frames)} structures"
+    assert len(frames) == study.families[name] or plain != fewer(plain), f"{name} has {len(frames)} structures"
     return []
 
 
