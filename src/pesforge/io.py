@@ -142,8 +142,13 @@ def _check_frames(file: TextIO) -> None:
             raise ValueError(f"a structure of {first[:20]} atoms has {there} lines of them")
 
 
-def read_frames(path: Path | str) -> list[Atoms]:
+def read_frames(path: Path | str, first: int = 0, stop: int | None = None) -> list[Atoms]:
     """The structures of an extended XYZ file; an empty file gives an empty list.
+
+    Args:
+        path: file.
+        first: number of the first structure that is wanted.
+        stop: number of the first one that is not; None: all the rest. The others are skipped, not parsed.
 
     Raises:
         DataError: the file is missing or not extended XYZ.
@@ -155,7 +160,7 @@ def read_frames(path: Path | str) -> list[Atoms]:
         with Path(path).open(encoding="utf-8") as file:
             _check_frames(file)
             file.seek(0)
-            frames = ase.io.read(file, index=":", format="extxyz")
+            frames = ase.io.read(file, index=slice(first, stop), format="extxyz")
     except Exception as error:  # the reader of ASE fails in many ways on what is no extended XYZ
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path}: cannot be read as extended XYZ ({words}).") from error
