@@ -2,7 +2,7 @@
 
     python benchmarks/large_study.py --labels 100000 --batch 200
 
-The labels are those of a stand-in for the reference code that answers at once, so that all that is measured is overhead.
+The labels are those of a stand-in for the reference code that answers at once: all that is measured is overhead.
 """
 
 import argparse
