@@ -13,7 +13,9 @@ from pesforge.cli import main
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 10
-"""Longest time of one case; a hundredth of it is usual."""
+"""Longest CPU time of one case; a hundredth of it is usual."""
+PATIENCE = 30
+"""How much longer a case may wait, where the machine does other work."""
 CANARY = "canary"
 """Name of the file that a shell, a pickle or a YAML tag would create if anything executed them."""
 
@@ -31,18 +33,21 @@ class Trap:
 
 @contextmanager
 def bounded(seconds: int = SECONDS) -> Iterator[None]:
-    """A block that fails when it takes longer, whatever it waits for."""
+    """A block that fails when it computes longer, or waits far longer, whatever it waits for."""
 
     def late(*_: object) -> None:
         raise Late(f"took longer than {seconds} s")
 
-    earlier = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    clocks = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE * seconds))
+    earlier = [signal.signal(number, late) for number, _, _ in clocks]
+    for _, timer, most in clocks:
+        signal.setitimer(timer, most)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, earlier)
+        for (number, timer, _), handler in zip(clocks, earlier, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
 
 
 def content(folder: Path) -> dict[str, bytes]:

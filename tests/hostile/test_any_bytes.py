@@ -25,7 +25,7 @@ from pesforge.study_file import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CHECKED = settings(
-    max_examples=40, deadline=5000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 FRAME = b"""\
 2

@@ -226,7 +226,7 @@ def test_a_broken_study_starts_no_run(desk, name):
     study = desk.put("study.yaml", CASES[name])
     before = content(desk.root)
     command = [sys.executable, "-c", "from pesforge.cli import main; raise SystemExit(main())", "run", str(study)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("pesforge: ")
     assert "Traceback" not in done.stderr
