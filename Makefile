@@ -1,10 +1,11 @@
 # pesforge: `make run` and `make test` are all that is needed; STUDY=name chooses another study of config/.
 STUDY ?= config
+PROFILE ?=
 BIN := .venv/bin
-.PHONY: run plan archive verify install test lint lock docs clean
+.PHONY: run plan archive verify install test chaos lint lock docs clean
 
 run: .venv/.installed
-	@$(BIN)/pesforge run "$(STUDY)"
+	@$(BIN)/pesforge run "$(STUDY)" $(if $(PROFILE),--profile "$(PROFILE)")
 
 plan: .venv/.installed
 	@$(BIN)/pesforge plan "$(STUDY)" && $(BIN)/snakemake --dry-run --quiet rules --config study="$(STUDY)"
@@ -22,6 +23,10 @@ install: .venv/.installed
 
 test: .venv/.installed
 	@$(BIN)/python -m pytest --numprocesses auto
+
+TRIALS ?= 50
+chaos: .venv/.installed
+	@$(BIN)/python benchmarks/chaos.py --trials $(TRIALS)
 
 lint: .venv/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh envs/lint.sh

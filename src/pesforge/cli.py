@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> str:
     study = load_study(path, CONFIG / "train").settings
     page = Path("results") / study.name / "report" / "index.html"
     before = page.stat().st_mtime_ns if page.is_file() else None
-    status = run(str(path))
+    status = run(str(path), ["--profile", f"profiles/{arguments.profile}"] if arguments.profile else [])
     if status:
         raise PesforgeError(f"study {study.name} did not finish; see above. `make run` goes on from here.")
     if before == page.stat().st_mtime_ns:
@@ -235,6 +235,11 @@ def _add_keys(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{kind}-key", metavar="KEY", help=f"name of the {kind} in the file")
 
 
+def _printable(text: str) -> str:
+    """A message whose parts came out of files: what would steer a terminal is escaped."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status of the command line `pesforge run | plan | where | settings | example | fit | evaluate | …`."""
     parser = argparse.ArgumentParser(prog="pesforge", description=__doc__)
@@ -252,6 +257,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(work=work)
         if work is not _settings:
             command.add_argument("study", nargs="?", default="config", help="name below config/ or path of a YAML file")
+        if work is _run:
+            command.add_argument(
+                "--profile",
+                metavar="NAME",
+                help="machine to run on, a folder below profiles/, such as slurm (this one)",
+            )
         if work is _archive:
             command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (results/NAME/NAME.crate.zip)")
         if work is _verify:
@@ -263,6 +274,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.write(arguments.work(arguments) + "\n")
     except PesforgeError as error:
-        sys.stderr.write(f"pesforge: {error}\n")
+        sys.stderr.write(f"pesforge: {_printable(str(error))}\n")
         return 1
     return 0

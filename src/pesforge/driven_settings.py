@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pesforge.settings_types import Count, NonNegative, Positive, Section
 
+Copies = Annotated[int, Field(ge=0, le=1000)]
 Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
 Repetitions = tuple[Count, Count, Count]
 
@@ -153,5 +154,5 @@ class Relaxed(Driven):
         0.02, description="largest force on an atom by the driver, eV/Å; the cell is fixed"
     )
     max_steps: Count = Field(500, description="most steps of a relaxation")
-    rattled: Annotated[int, Field(ge=0)] = Field(2, description="further copies of each with thermal displacements")
+    rattled: Copies = Field(2, description="further copies of each with thermal displacements")
     temperature_k: NonNegative = Field(300.0, description="temperature of these displacements in K (k_eff of the bulk)")

@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pesforge.driven_settings import Amorphous, Driven, Driver, Liquid, Md, Relaxed
+from pesforge.driven_settings import Amorphous, Copies, Driven, Driver, Liquid, Md, Relaxed
 from pesforge.settings_types import Count, Fraction, NonNegative, Positive, Section, Structure
 
-Miller = tuple[int, int, int]
-Copies = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=-20, le=20)]
+Miller = tuple[Index, Index, Index]
 Statistics = Literal["classical", "quantum"]
 BinKind = Literal["distances", "strains", "descriptors"]
 

@@ -4,11 +4,13 @@ import errno
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import ase.io
 import numpy as np
@@ -110,7 +112,7 @@ def read_json(path: Path | str) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error}). Delete the file and run again.") from error
 
 
@@ -124,8 +126,29 @@ def write_frames(path: Path | str, frames: Sequence[Atoms]) -> None:
             ase.io.write(temporary, list(frames), format="extxyz")
 
 
-def read_frames(path: Path | str) -> list[Atoms]:
+def _check_frames(file: TextIO) -> None:
+    """Refuse what ASE would count to for hours or fill the memory with.
+
+    Raises:
+        ValueError: a structure says that it has more atoms than lines, or columns beyond belief.
+    """
+    while first := file.readline().strip():
+        atoms = int(first)
+        for width in re.findall(r":(\d+)", file.readline()):
+            if len(width) > 3:
+                raise ValueError(f"a property of {width[:20]} columns")
+        there = sum(1 for _ in islice(file, max(atoms, 0)))
+        if there != atoms:
+            raise ValueError(f"a structure of {first[:20]} atoms has {there} lines of them")
+
+
+def read_frames(path: Path | str, first: int = 0, stop: int | None = None) -> list[Atoms]:
     """The structures of an extended XYZ file; an empty file gives an empty list.
+
+    Args:
+        path: file.
+        first: number of the first structure that is wanted.
+        stop: number of the first one that is not; None: all the rest. The others are skipped, not parsed.
 
     Raises:
         DataError: the file is missing or not extended XYZ.
@@ -133,8 +156,13 @@ def read_frames(path: Path | str) -> list[Atoms]:
     try:
         if Path(path).stat().st_size == 0:
             return []
-        frames = ase.io.read(path, index=":", format="extxyz")
-    except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
-        raise DataError(f"{path}: cannot be read as extended XYZ ({error}).") from error
+        # Opened here: ASE takes an `@` in a name for an index, and the endings of compressed files for an order.
+        with Path(path).open(encoding="utf-8") as file:
+            _check_frames(file)
+            file.seek(0)
+            frames = ase.io.read(file, index=slice(first, stop), format="extxyz")
+    except Exception as error:  # the reader of ASE fails in many ways on what is no extended XYZ
+        words = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: cannot be read as extended XYZ ({words}).") from error
     assert isinstance(frames, list)
     return frames

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pesforge.driven_settings import Md, Repetitions, Strain
-from pesforge.settings_types import Count, Positive, Section
+from pesforge.settings_types import MOST, Count, Positive, Section
 
 LEARNED = "learned"
 """Family of the structures that the rounds choose."""
@@ -80,7 +80,7 @@ class Learn(Section):
         description="what a rule gets the most of: gain per label, or per second of the reference method, as its law "
         "foretells it; candidates of one supercell cost the same",
     )
-    test: Annotated[int, Field(ge=2)] = Field(
+    test: Annotated[int, Field(ge=2, le=MOST)] = Field(
         18,
         description="structures of the exam, as many of each pair of T and ε: drawn at random from runs of their own, "
         "never trained on",

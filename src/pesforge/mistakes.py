@@ -12,6 +12,9 @@ from pydantic_core import ErrorDetails
 from pesforge.errors import SettingsError
 from pesforge.study_file import Location
 
+MOST = 30
+"""Mistakes that are listed; a file with more of them is no study."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -103,5 +106,7 @@ def refusal(path: Path, mistakes: Sequence[Mistake], lines: dict[Location, int])
     """
     ordered = sorted(mistakes, key=lambda mistake: (_line(mistake.location, lines), _dotted(mistake.location)))
     count = f"{len(ordered)} mistake" + ("s" if len(ordered) != 1 else "")
-    body = [f"  line {_line(item.location, lines)}: {_dotted(item.location)}: {item.text}" for item in ordered]
+    body = [f"  line {_line(item.location, lines)}: {_dotted(item.location)}: {item.text}" for item in ordered[:MOST]]
+    if len(ordered) > MOST:
+        body.append(f"  and {len(ordered) - MOST} more")
     return SettingsError("\n".join([f"{path}: {count}", *body, "  config/README.md explains every key."]))

@@ -1,6 +1,7 @@
 """What a study will compute, and about how long its reference calculations take, before a second is spent."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -23,7 +24,7 @@ from pesforge.published.mlearn import CITATION
 from pesforge.published.settings import SPLITS
 from pesforge.published.sources import url_of
 from pesforge.sampling.driven import SHIFT_ANG
-from pesforge.sampling.prepare import draft
+from pesforge.sampling.prepare import draft, fewer
 from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
 
@@ -130,14 +131,15 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     measured = {event["id"]: float(event["seconds"]) for event in events if event["event"] == "finished"}
     done = {event["id"] for event in events if event["event"] in ("finished", "recalled")}
     done = {name for name in done if not name.startswith(f"{LEARNED}-")}
-    engine, drafts = get_engine(study.dft), draft(loaded.families, parent, study.seed)
+    engine = get_engine(study.dft)
+    drafts = draft({name: fewer(plain) for name, plain in loaded.families.items()}, parent, study.seed)
     driven = [cell for cells in loaded.standins.values() for cell in cells]
     drafts += driven
     times, scale = _family_seconds(drafts, settings, engine, measured)
     symmetric = scale * SYMMETRY_SAVING * engine.estimate_seconds(parent, settings, settings.mesh(parent.cell.array))
     if measured:
         source = f"{len(measured)} labels of this study"
-    each = mean(times[frame.info[FAMILY]] for frame in drafts)
+    each = sum(count * times[family] for family, count in families.items()) / labels
     scans = [study.converge.cutoff_ev, study.converge.k_spacing_per_ang, study.converge.scf_tolerance]
     shape_cells = CONVERGENCE_CELLS * len(shapes(parent, other_shapes(study.sample)))
     others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
@@ -149,7 +151,12 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     stored -= sum(event["event"] == "finished" for event in beside)
     names = {frame.info[ID] for frame in drafts}
     left = sum(times[frame.info[FAMILY]] for frame in drafts if frame.info[ID] not in done)
-    left -= sum(times[frame.info[FAMILY]] for frame in driven[: len(done - names)])
+    unknown = done - names
+    for family, count in _undrawn(drafts, families).items():
+        own = {name for name in unknown if name.startswith(f"{family}-")}
+        left += max(count - len(own), 0) * times[family]
+        unknown -= own
+    left -= sum(times[frame.info[FAMILY]] for frame in driven[: len(unknown)])
     seconds = left + max(others - stored, 0) * symmetric
     sweep = study.train.sweep
     points = len(loaded.runs)
@@ -177,6 +184,12 @@ def _member_lines(loaded: LoadedStudy) -> list[str]:
         return []
     trainings = f"{members} members × {parts} = {members * parts} training runs"
     return [f"  {'ensemble':<10} {trainings}, if a neural potential is chosen"]
+
+
+def _undrawn(drafts: Sequence[Atoms], families: Mapping[str, int]) -> dict[str, int]:
+    """Number of structures of each large family that are not among the drafts."""
+    drawn = Counter(str(frame.info[FAMILY]) for frame in drafts)
+    return {family: count - drawn[family] for family, count in families.items() if count > drawn[family]}
 
 
 def _driver_lines(loaded: LoadedStudy) -> list[str]:

@@ -6,14 +6,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pesforge.driven_settings import Moving
 from pesforge.family_settings import Crystal, Sample
 from pesforge.fidelity_settings import Fidelity
 from pesforge.learn_settings import LEARNED, Learn
 from pesforge.proof_settings import Defects, Dynamics
-from pesforge.settings_types import Count, Element, Fraction, NonNegative, Positive, Section, Structure
+from pesforge.settings_types import MOST, Count, Element, Fraction, NonNegative, Positive, Section, Structure
 
 LEAST_GRID_CUTOFF_EV = 2000.0
 """A grid of the density below this holds no pseudopotential of CP2K; its documentation begins at 280 Ry."""
+MOST_RUNS = 1000
+"""Largest number of training runs of a sweep: each is a job of its own."""
 STUDY_NAME = r"[a-z0-9][a-z0-9_-]{0,39}"
 
 
@@ -198,12 +201,19 @@ class Sweep(Section):
     lambda_m: tuple[NonNegative, ...] = Field((0.0, 0.01), min_length=1, description="weights of Reg-M")
     seeds: Count = Field(2, description="seeds per point; each also holds out another fold of groups")
 
+    @model_validator(mode="after")
+    def _not_endless(self) -> Self:
+        points = len(self.w_energy) * len(self.w_force) * len(self.w_stress) * len(self.lambda_m)
+        if points * self.seeds > MOST_RUNS:
+            raise ValueError(f"{points} points × {self.seeds} seeds; allowed: {MOST_RUNS} training runs at most")
+        return self
+
 
 class Train(Section):
     """Lightning sweep of a non-linear head; its own configuration stands in `config/train`."""
 
     sweep: Sweep = Field(default_factory=Sweep, description="grid of loss weights")
-    folds: Annotated[int, Field(ge=2)] = Field(4, description="folds of groups; one is held out per seed")
+    folds: Annotated[int, Field(ge=2, le=1000)] = Field(4, description="folds of groups; one is held out per seed")
     overrides: tuple[str, ...] = Field((), description="Hydra overrides of `config/train`, such as `model.width=32`")
     members: Annotated[int, Field(ge=1, le=64)] = Field(
         1,
@@ -272,7 +282,7 @@ class Hull(Section):
 class Validate(Section):
     """Comparison of the potential with the reference method."""
 
-    eos_points: Annotated[int, Field(ge=5)] = Field(7, description="volumes of the equation of state")
+    eos_points: Annotated[int, Field(ge=5, le=1000)] = Field(7, description="volumes of the equation of state")
     eos_linear_strain_max: Positive = Field(0.03, le=0.2, description="largest |change of length|")
     elastic_strain: Positive = Field(0.01, le=0.05, description="strain of the elastic constants")
     hull: Hull | None = Field(None, description="formation energies and convex hull")
@@ -299,6 +309,14 @@ class Study(Section):
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
     fidelity: Fidelity | None = Field(None, description="a cheap level beside the converged one")
     learn: Learn | None = Field(None, description="rounds of active learning")
+
+    @model_validator(mode="after")
+    def _not_endless(self) -> Self:
+        driven = sum(part.structures() for part in self.sample.driven().values() if isinstance(part, Moving))
+        learned = self.learn.rounds * self.learn.per_round * (1 + self.learn.controls) if self.learn is not None else 0
+        if (total := sum(self.families.values()) + driven + learned) > MOST:
+            raise ValueError(f"{total} structures would be labelled; allowed: {MOST} at most")
+        return self
 
     @model_validator(mode="after")
     def _fidelity_of_this_study(self) -> Self:

@@ -1,18 +1,21 @@
 """The parent crystal: built from a prototype or read from a file, checked, and written as builtin types."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
-from pesforge.errors import StructureError
+from pesforge.errors import DataError, StructureError
+from pesforge.io import read_frames
+from pesforge.pairs import unfit
 from pesforge.settings_types import Structure
 
 MAX_ATOMS = 5000
+MAX_BYTES = 200 * MAX_ATOMS
 MIN_DISTANCE_ANG = 0.5
 """No two nuclei of a solid are nearer (the shortest bond, H-H, is 0.74 Å): below it atoms stand twice."""
 MIN_WIDTH_ANG = 1.0
@@ -87,21 +90,27 @@ def _prototype(settings: Structure, key: str) -> Atoms:
 
 def _read(path: Path, key: str) -> Atoms:
     """The structure of a file."""
-    if not path.is_file():
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except OSError as error:
+        raise StructureError(f"{key}.file: {str(path)[:80]}…: {error.strerror}.") from error
+    if size is None:
         raise StructureError(f"{key}.file: {path} does not exist. The path is relative to the study file.")
+    if size > MAX_BYTES:
+        raise StructureError(f"{path}: {size} bytes; a parent file holds {MAX_ATOMS} atoms at most, {MAX_BYTES} bytes.")
     suffix, name = path.suffix.lower(), path.name.upper()
     try:
         if suffix in CIF_SUFFIXES | POSCAR_SUFFIXES or name.startswith(("POSCAR", "CONTCAR")):
             return _read_with_pymatgen(path, "cif" if suffix in CIF_SUFFIXES else "poscar")
         if suffix in XYZ_SUFFIXES:
-            frames = ase.io.read(path, index=":", format="extxyz")
+            frames = read_frames(path)
             if len(frames) != 1:
                 raise StructureError(f"{path}: holds {len(frames)} structures; a parent file holds exactly one.")
-            (frame,) = frames
-            assert isinstance(frame, Atoms)
-            return frame
+            return frames[0]
     except StructureError:
         raise
+    except DataError as error:
+        raise StructureError(str(error)) from error
     except Exception as error:
         raise StructureError(f"{path}: cannot be read as a structure ({type(error).__name__}: {error}).") from error
     raise StructureError(f"{path}: unknown kind of file; allowed: .cif, POSCAR* or .vasp, .xyz or .extxyz.")
@@ -111,7 +120,9 @@ def _read_with_pymatgen(path: Path, kind: str) -> Atoms:
     """The structure of a CIF or POSCAR file, without site properties."""
     from pymatgen.core import Structure as Crystal
 
-    crystal = Crystal.from_str(path.read_text(encoding="utf-8"), fmt=kind)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong ends up in the error
+        crystal = Crystal.from_str(path.read_text(encoding="utf-8"), fmt=kind)  # type: ignore[arg-type]
     if not crystal.is_ordered:
         sites = [f"{site.species_string} at {np.round(site.frac_coords, 4).tolist()}" for site in crystal]
         partial = [text for text, site in zip(sites, crystal, strict=True) if not site.is_ordered]
@@ -129,9 +140,9 @@ def _check_cell(atoms: Atoms, source: str) -> None:
             f"{source}: periodic in {int(atoms.pbc.sum())} directions; a parent crystal is periodic in three. "
             'In an extxyz file give `Lattice="…" pbc="T T T"`.'
         )
+    if wrong := unfit(atoms):
+        raise StructureError(f"{source}: {wrong}; lengths are in Å.")
     cell = atoms.cell.array
-    if not (np.isfinite(cell).all() and np.isfinite(atoms.positions).all()):
-        raise StructureError(f"{source}: cell or positions are not finite numbers.")
     volume = float(np.linalg.det(cell))
     faces = [float(np.linalg.norm(np.cross(cell[i - 1], cell[i - 2]))) for i in range(3)]
     if abs(volume) < MIN_WIDTH_ANG * max(faces):

@@ -62,14 +62,15 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: larger than {MAX_BYTES} bytes; a study file holds settings, not data.")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         found = sorted(str(other) for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise SettingsError(
             f"{path}: cannot be read as a study file ({getattr(error, 'strerror', None) or error})."
             + (f" Study files there: {', '.join(found)}." if found else "")
         ) from error
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path}: a study file is a mapping of keys to values, such as `name: my-study`.")
@@ -82,5 +83,6 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid YAML: {error}.") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return content, loader.lines

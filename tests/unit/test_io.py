@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -57,3 +58,11 @@ def test_a_broken_file_is_named(tmp_path, reader):
     broken.write_text("3\n{nonsense")
     with pytest.raises(DataError, match=r"broken\.file"):
         reader(broken)
+
+
+def test_a_part_of_the_structures_is_read_by_their_numbers(tmp_path):
+    frames = [Atoms("Si", positions=[[number, 0, 0]]) for number in range(7)]
+    write_frames(tmp_path / "a@1.extxyz", frames)
+    for first, stop in ((0, 3), (3, 6), (6, 9), (9, 12), (2, None)):
+        found = read_frames(tmp_path / "a@1.extxyz", first, stop)
+        assert [atoms.positions[0, 0] for atoms in found] == list(range(7))[first:stop]

@@ -49,6 +49,11 @@ def plain(section):
     return json.loads(canonical_json(section.model_dump(mode="json", by_alias=True)))
 
 
+def raised(value):
+    """A resource that grows with every attempt, for jobs that ran out of it on a cluster."""
+    return lambda wildcards, attempt: value * attempt
+
+
 LOADED = read_study()
 STUDY = LOADED.settings
 OUT = f"results/{STUDY.name}"

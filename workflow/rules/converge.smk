@@ -13,8 +13,8 @@ rule scan_parameter:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
@@ -70,8 +70,8 @@ rule check_derivatives:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),

@@ -52,8 +52,8 @@ rule sample_driven:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         parent=PARENT,
         settings=lambda wildcards: LOADED.driven[wildcards.family],

@@ -36,8 +36,8 @@ rule label_low_batch:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         families=list(STUDY.fidelity.families),

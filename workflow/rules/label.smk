@@ -16,8 +16,8 @@ rule label_batch:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,

@@ -154,8 +154,8 @@ rule label_exam:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,
@@ -257,8 +257,8 @@ rule label_control:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=raised(2000),
+        runtime=raised(720),
     params:
         dft=plain(STUDY.dft),
         batch_size=STUDY.label.batch_size,

@@ -51,8 +51,8 @@ rule fit_element:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=raised(4000),
+        runtime=raised(120),
     params:
         fit={"functions": STUDY.functions, "model": STUDY.model},
         code=FIT_CODE,

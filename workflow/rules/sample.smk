@@ -14,8 +14,8 @@ rule measure_stiffness:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),

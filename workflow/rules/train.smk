@@ -21,8 +21,8 @@ rule train_run:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=raised(3000),
+        runtime=raised(120),
     params:
         config=lambda wildcards: RUNS[wildcards.run],
         crossvalidate=plain(STUDY.crossvalidate),

@@ -22,8 +22,8 @@ rule compute_eos:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
@@ -49,8 +49,8 @@ rule compute_elastic:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         parent=PARENT,
         dft=plain(STUDY.dft),
@@ -79,8 +79,8 @@ rule compute_phases:
     conda:
         "../../envs/dft.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=raised(2000),
+        runtime=raised(240),
     params:
         crystals=LOADED.crystals,
         dft=plain(STUDY.dft),

@@ -5,25 +5,30 @@ from pathlib import Path
 from _adapter import settings_of
 
 from pesforge.dft.engines import get_engine
-from pesforge.dft.labelling import label_batch, read_journals
+from pesforge.dft.labelling import label_batch
 from pesforge.dft.store import LabelStore
+from pesforge.dft.tally import Tally
 from pesforge.io import write_frames, write_json
 from pesforge.progress import Progress
 from pesforge.settings import Dft
 
 
-def label(job, pool, number, stage, total):
-    """Label batch `number` of the structures of `pool`, and write its labels and failures.
+def place(batch, size):
+    """Numbers of the first structure of a batch, and of the first one behind it."""
+    return batch * size, (batch + 1) * size
+
+
+def label(job, frames, stage, total):
+    """Label the structures of a batch, and write its labels and failures.
 
     Progress counts the structures of all batches that have a label, by the journals, which also hold those that the
     study no longer asks for: `stage` is its first word, `total` how many there will be.
     """
     params, dft, journals = job.params, Dft.model_validate(job.params.dft), Path(job.params.journals)
-    start = number * params.batch_size
-    progress = Progress(stage, total)
-    progress.begin_at(min(total, _finished(journals)))
+    progress, tally = Progress(stage, total), Tally(journals)
+    progress.begin_at(min(total, len(tally.names)))
     labelled, failures = label_batch(
-        pool[start : start + params.batch_size],
+        frames,
         settings=settings_of(job),
         engine=get_engine(dft),
         store=LabelStore(Path(params.store), params.store_code),
@@ -31,12 +36,8 @@ def label(job, pool, number, stage, total):
         max_attempts=dft.max_attempts,
         timeout_s=dft.timeout_s,
         on_progress=lambda _done, _total, event: progress.update(
-            min(total, _finished(journals)), f"({event['id']} {event['event']})"
+            min(total, tally.add(event)), f"({event['id']} {event['event']})"
         ),
     )
     write_frames(job.output.labels, labelled)
     write_json(job.output.failures, failures)
-
-
-def _finished(journals):
-    return len({event["id"] for event in read_journals(journals) if event["event"] in ("finished", "recalled")})

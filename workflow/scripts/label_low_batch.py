@@ -3,7 +3,7 @@
 import os
 
 from _adapter import run
-from _labels import label
+from _labels import label, place
 
 from pesforge.fidelity.levels import of_families
 from pesforge.io import read_frames
@@ -11,7 +11,8 @@ from pesforge.io import read_frames
 
 def work(job):
     pool = of_families(read_frames(job.input.pool), job.params.families)
-    label(job, pool, int(job.wildcards.batch), "label low", int(os.environ["PESFORGE_LOW_LABELS"]))
+    start, stop = place(int(job.wildcards.batch), job.params.batch_size)
+    label(job, pool[start:stop], "label low", int(os.environ["PESFORGE_LOW_LABELS"]))
 
 
 run(snakemake, work)

@@ -97,6 +97,8 @@ def _names(frames: Sequence[Atoms]) -> str:
 
 def _numbers(value: Any, what: str, where: str) -> FloatArray:
     try:
+        if np.asarray(value).dtype == bool:
+            raise TypeError("a flag")
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: {what} is {value!r}, which is no number. Repair or drop the structure.") from error

@@ -14,7 +14,7 @@ from pesforge.dataset.labels import LabelKeys, labels_of, resolve_keys, value_of
 from pesforge.errors import DataError
 from pesforge.fields import FAMILY, GROUP, ID
 from pesforge.io import read_frames
-from pesforge.pairs import find_pairs
+from pesforge.pairs import find_pairs, unfit
 
 MANY_LABELS = 10
 """From this number of distinct values on, a label may name groups; below it, it names families."""
@@ -99,13 +99,10 @@ def _ids(raw: Sequence[Atoms]) -> list[str]:
 def _check_geometry(atoms: Atoms, where: str) -> None:
     if not len(atoms):
         raise DataError(f"{where}: has no atoms. Drop it.")
-    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise DataError(f"{where}: positions or cell are not finite. Repair or drop the structure.")
     if (atoms.numbers < 1).any():
         raise DataError(f"{where}: an atom has no chemical symbol that is known. Repair the structure.")
-    periodic = atoms.cell.array[atoms.pbc]
-    if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
-        raise DataError(f'{where}: is periodic, but its cell has no volume. Add the cell, or write pbc="F F F".')
+    if wrong := unfit(atoms):
+        raise DataError(f'{where}: {wrong}. Repair or drop the structure; without a cell, write pbc="F F F".')
     first, second, distance = find_pairs(atoms, SEARCH_ANG, "ijd", both_ways=False)
     worst = int(distance.argmin()) if len(distance) else -1
     if worst >= 0 and distance[worst] < SHORTEST_ANG:

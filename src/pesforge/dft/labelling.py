@@ -46,7 +46,7 @@ class Journal:
         Raises:
             StorageError: the disk is full.
         """
-        line = json.dumps(event, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(event, sort_keys=True).encode() + b"\n"
         with writing(self.path), self.path.open("ab", buffering=0) as file:
             before = file.seek(0, os.SEEK_END)
             try:
@@ -62,7 +62,7 @@ class Journal:
         """All events so far."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        return [event for line in self.path.read_bytes().split(b"\n") if (event := _event(line)) is not None]
 
 
 def read_journals(folder: Path, pattern: str = "*.jsonl") -> Iterator[dict[str, Any]]:
@@ -73,25 +73,28 @@ def read_journals(folder: Path, pattern: str = "*.jsonl") -> Iterator[dict[str, 
         pattern: which of its files are read.
     """
     for path in sorted(folder.glob(pattern)):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
+        for line in path.read_bytes().split(b"\n"):
+            if (event := _event(line)) is not None:
+                yield event
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None where it is not whole."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _truncate_torn_line(path: Path) -> None:
     """Cut a journal after the last whole line that is JSON."""
     content = path.read_bytes()
     keep = 0
-    for line in content.splitlines(keepends=True):
-        try:
-            json.loads(line)
-        except ValueError:
+    for line in content.split(b"\n")[:-1]:
+        if _event(line) is None:
             break
-        if not line.endswith(b"\n"):
-            break
-        keep += len(line)
+        keep += len(line) + 1
     if keep < len(content):
         with path.open("r+b") as file:
             file.truncate(keep)

@@ -125,10 +125,7 @@ def pseudopotential_digest(dft: Dft, element: str) -> str:
     if dft.engine == "cp2k":
         content = "".join(f"{name}\n{entry}\n" for name, entry in cp2k_entries(path).items()).encode()
     else:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: the pseudopotential cannot be read ({error.strerror}).") from error
+        content = _bytes(path)
     return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -329,7 +326,13 @@ def _known(name: str | int, table: dict[str, Any]) -> str:
 
 
 def _text(path: Path) -> str:
+    return _bytes(path).decode("utf-8", errors="replace")
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: the pseudopotential is not a file.")
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: the pseudopotential cannot be read ({error.strerror}).") from error

@@ -75,6 +75,9 @@ class Potential:
             raise DataError(f"the repulsion is of {self.baseline.species}, the basis of {self.basis.species}.")
         if self.coefficients.shape != (functions,):
             raise DataError(f"the basis has {functions} functions, but coefficients have {self.coefficients.shape}.")
+        numbers = [self.coefficients, np.array(list(self.zeros.values()))]
+        if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in numbers):
+            raise DataError("coefficients or energy zeros are not finite numbers.")
         if set(self.zeros) != set(self.basis.species):
             raise DataError(f"energy zeros are of {sorted(self.zeros)}, the basis is of {sorted(self.basis.species)}.")
         parts = (self.head, self.matrix, self.offset)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
-from pesforge.errors import DataError
+from pesforge.errors import DataError, PesforgeError
 from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
 from pesforge.export.card import model_card
 from pesforge.export.classical_files import write_classical
@@ -179,7 +179,9 @@ def load_potential(folder: Path | str, guard: Guard | Action | None = None) -> P
         if model["kind"] not in READERS:
             raise DataError(f"{place}: kind {model['kind']!r} is not known; it is one of {', '.join(READERS)}.")
         return PesforgeCalculator(READERS[model["kind"]](place, model), model["metadata"], watching)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except PesforgeError as error:
+        raise DataError(str(error) if str(error).startswith(str(place)) else f"{place}: {error}") from error
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{place}: the potential cannot be read ({type(error).__name__}: {error}). Copy the whole folder, or "
             "export the potential again."

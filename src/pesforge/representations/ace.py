@@ -20,6 +20,11 @@ from pesforge.representations.neighbours import Neighbours, Pairs, find_neighbou
 from pesforge.representations.radial import spherical_bessel
 from pesforge.representations.tables import ChannelTables, FunctionTables, channel_tables, function_tables
 
+LARGEST_CUTOFF_ANG = 30.0
+"""A sphere of this radius holds some thousand neighbours."""
+MOST_DEGREE = 60
+"""Largest degree and angular momentum; twice of what a study may ask for."""
+
 AtomGradient = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """Maps invariants (n, K) to energies of atoms (n,) in eV and their derivatives by the invariants (n, K)."""
 
@@ -95,8 +100,12 @@ class AceBasis:
             raise SettingsError(
                 f"max_degree {list(self.max_degree)} and l_max {list(self.l_max)} need one number per order, 1 to 4."
             )
-        if not (0 < self.cutoff_ang < np.inf and 0 < self.l_weight < np.inf and min(self.l_max) >= 0):
-            raise SettingsError("cutoff_ang and l_weight must be above 0, l_max must not be negative.")
+        if not (0 < self.cutoff_ang <= LARGEST_CUTOFF_ANG and 0 < self.l_weight < np.inf and min(self.l_max) >= 0):
+            raise SettingsError(
+                f"cutoff_ang (up to {LARGEST_CUTOFF_ANG:g}) and l_weight must be above 0, l_max must not be negative."
+            )
+        if max(self.max_degree) > MOST_DEGREE or max(self.l_max) > MOST_DEGREE:
+            raise SettingsError(f"max_degree and l_max must not exceed {MOST_DEGREE}.")
         channels = len(self.species) if self.mixing is None else len(self.mixing)
         if self.mixing is not None and (
             not self.mixing or any(len(row) != len(self.species) or not np.isfinite(row).all() for row in self.mixing)

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from pesforge.errors import SettingsError
 from pesforge.representations.coupling import independent_paths
 
 _SLACK = 1e-9
 """Room for rounding where degrees with a fractional weight are compared."""
+
+
+MOST_PRODUCTS = 1_000_000
+"""Largest number of products of one order: a thousand times what fits are made of, and what is listed in seconds."""
 
 
 class Channel(NamedTuple):
@@ -86,7 +91,9 @@ def _of_order(
     channels = [channel for channel in channels if degree_of(channel) <= largest + _SLACK]
     channels.sort(key=lambda channel: (degree_of(channel), *_by_momentum(channel)))
     degrees = [degree_of(channel) for channel in channels]
-    for indices in _tuples(degrees, order, largest):
+    for number, indices in enumerate(_tuples(degrees, order, largest)):
+        if number >= MOST_PRODUCTS:
+            raise SettingsError(f"max_degree {largest} of order {order}: more than {MOST_PRODUCTS} products; lower it.")
         factors = tuple(channels[i] for i in indices)
         if order == 4:
             factors = tuple(sorted(factors, key=_by_momentum))

@@ -1,6 +1,7 @@
 """What a study says of its families, made complete for the samplers and tried on the parent before anything runs."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,17 @@ from pesforge.sampling import candidates
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.measured import Measured
 from pesforge.settings import Study
-from pesforge.structure import build_parent, to_plain
+from pesforge.structure import MAX_ATOMS, build_parent, to_plain
 
+LARGE = ("vacancy", "interstitial", "compression", "md", "liquid", "amorphous")
+"""Families that repeat the parent cell."""
 TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer", "shared")
 """Families that not every crystal has, or not as often as asked for; their samplers are quick."""
+
+DRAWN = 1000
+"""Most structures of a family that are made before anything is computed, to try a sampler or to guess a time."""
+SIZES = ("count", "paths")
+"""Keys that say how many structures a family has; a larger number keeps the first ones."""
 
 Complaint = tuple[tuple[str | int, ...], str]
 """Place in the study file, and what is wrong there."""
@@ -39,7 +47,9 @@ def prepare(
         folder: folder that files are relative to.
         shared: cells of the family `shared`.
     """
-    complaints: list[Complaint] = []
+    complaints = list(_too_large(study, parent))
+    if complaints:
+        return {}, complaints
     found = {}
     for name in study.families:
         section = getattr(study.sample, name)
@@ -64,6 +74,22 @@ def prepare(
         if name in TRIED:
             complaints += _try(name, plain, study, parent)
     return found, complaints
+
+
+def _too_large(study: Study, parent: Atoms) -> Iterator[Complaint]:
+    """Supercells that are beyond reason."""
+    repeated = {("sample", name): getattr(study.sample, name) for name in LARGE}
+    if study.learn is not None:
+        repeated["learn", "pool"] = study.learn.pool
+    for place, section in repeated.items():
+        atoms = len(parent) * math.prod(section.supercell) if section is not None else 0
+        if atoms > MAX_ATOMS:
+            yield (*place, "supercell"), f"{atoms} atoms; allowed are at most {MAX_ATOMS}."
+
+
+def fewer(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a family with `DRAWN` structures or directions at most."""
+    return {**plain, **{key: min(plain[key], DRAWN) for key in SIZES if isinstance(plain.get(key), int)}}
 
 
 def draft(families: Mapping[str, Mapping[str, Any]], parent: Atoms, seed: int) -> list[Atoms]:
@@ -116,10 +142,10 @@ def _crystals(section: Phase, study: Study, folder: Path, complaints: list[Compl
 def _try(name: str, plain: dict[str, Any], study: Study, parent: Atoms) -> list[Complaint]:
     """Complaints of a sampler about the parent."""
     try:
-        frames = draft({name: plain}, parent, study.seed)
+        frames = draft({name: fewer(plain)}, parent, study.seed)
     except PesforgeError as error:
         return [(("sample", name), str(error))]
-    assert len(frames) == study.families[name], f"{name} has {len(frames)} structures"
+    assert len(frames) == study.families[name] or plain != fewer(plain), f"{name} has {len(frames)} structures"
     return []
 
 
