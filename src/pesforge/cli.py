@@ -149,6 +149,14 @@ def _evaluate(arguments: argparse.Namespace) -> str:
     return evaluate_files(arguments.folder, arguments.file, keys=_keys(arguments), out=arguments.out, say=_say)
 
 
+def _compare(arguments: argparse.Namespace) -> str:
+    _one_thread()
+    from pesforge.comparison import compare
+
+    names = (arguments.first, arguments.second)
+    return compare(names, arguments.out, on=arguments.on, keys=_keys(arguments), root=Path(), config=CONFIG, say=_say)
+
+
 def _lammps(arguments: argparse.Namespace) -> str:
     from pesforge.export.lammps.commands import export_lammps
 
@@ -174,6 +182,14 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     command.add_argument("folder", type=Path, metavar="DIR", help="folder of a fit or of a potential")
     command.add_argument("file", type=Path, metavar="FILE.extxyz", help="labelled structures")
     command.add_argument("--out", type=Path, metavar="FILE.json", help="write the errors there as well")
+    _add_keys(command)
+    about = "two finished studies or two potentials side by side in one page"
+    command = commands.add_parser("compare", help=about, description=about)
+    command.set_defaults(work=_compare)
+    for place in ("first", "second"):
+        command.add_argument(place, metavar=place.upper(), help="name or file of a study, or folder of a potential")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
+    command.add_argument("--on", type=Path, metavar="FILE.extxyz", help="labelled structures to judge both on")
     _add_keys(command)
     about = "write the files that LAMMPS needs to run a potential"
     command = commands.add_parser("lammps", help=about, description=about)

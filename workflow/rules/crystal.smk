@@ -132,6 +132,7 @@ EVIDENCE = [
         "repeats",
         "curate",
         "coverage",
+        "map",
         "describe",
         "crossvalidate",
         "uncertainty",
