@@ -171,6 +171,14 @@ def _check(arguments: argparse.Namespace) -> str:
     return foreign.checks_text(checks)
 
 
+def _compare(arguments: argparse.Namespace) -> str:
+    _one_thread()
+    from pesforge.comparison import compare
+
+    names = (arguments.first, arguments.second)
+    return compare(names, arguments.out, on=arguments.on, keys=_keys(arguments), root=Path(), config=CONFIG, say=_say)
+
+
 def _lammps(arguments: argparse.Namespace) -> str:
     from pesforge.export.lammps.commands import export_lammps
 
@@ -215,6 +223,14 @@ def _add_file_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         help="tolerance under the name that a study has for it, such as symmetry_ev=1e-5; repeatable",
     )
     command.add_argument("--seed", type=int, default=1, help="of displacements and operations (%(default)s)")
+    about = "two finished studies or two potentials side by side in one page"
+    command = commands.add_parser("compare", help=about, description=about)
+    command.set_defaults(work=_compare)
+    for place in ("first", "second"):
+        command.add_argument(place, metavar=place.upper(), help="name or file of a study, or folder of a potential")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
+    command.add_argument("--on", type=Path, metavar="FILE.extxyz", help="labelled structures to judge both on")
+    _add_keys(command)
     about = "write the files that LAMMPS needs to run a potential"
     command = commands.add_parser("lammps", help=about, description=about)
     command.set_defaults(work=_lammps)

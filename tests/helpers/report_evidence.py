@@ -352,3 +352,27 @@ def properties_evidence() -> dict[str, Any]:
             ],
         },
     }
+
+
+def map_evidence(count: int = 4, atoms: int = 8) -> dict[str, Any]:
+    """Structures along a line, every third one strained; the second without a judged error."""
+    return {
+        "explained_percent": [54.47, 19.31],
+        "left_out": 0,
+        "elements": {"Si": {"color": "#f0c8a0", "radius": 1.11}},
+        "structures": [
+            {
+                "id": f"{family}-{index:04d}",
+                "family": family,
+                "place": [0.125 * index, -0.5 * index],
+                "energy_error_mev_per_atom": None if index == 1 else 0.31 - 0.47 * index,
+                "force_error_ev_per_ang": None if index == 1 else 0.0123 + 0.0021 * index,
+                "formula": f"Si{atoms}",
+                "species": ["Si"] * atoms,
+                "cell": [5.43, 0.0, 0.0, 0.0, 5.43, 0.0, 0.0, 0.0, 5.43],
+                "positions": [0.17 * place for place in range(3 * atoms)],
+            }
+            for index in range(count)
+            for family in ("strain" if index % 3 == 2 else "thermal",)
+        ],
+    }

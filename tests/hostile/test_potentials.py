@@ -81,7 +81,18 @@ def put(model: Any, place: tuple[str | int, ...], value: Any) -> Any:
 
 ODD = ({"no": ["such"]}, [[]], "$(touch canary)", float("nan"), -1e300, 10**30)
 FILES = {"weights.safetensors", "posterior.safetensors"}
-OPTIONAL = {"baseline", "channel_degrees", "mixing", "posterior", "l_weight", "sha256", "zeros_ev", "Si", *FILES}
+OPTIONAL = {
+    "baseline",
+    "calibration",
+    "channel_degrees",
+    "mixing",
+    "posterior",
+    "l_weight",
+    "sha256",
+    "zeros_ev",
+    "Si",
+    *FILES,
+}
 """Keys with a default, or of which some odd values have a meaning."""
 
 

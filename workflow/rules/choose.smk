@@ -57,6 +57,28 @@ rule export_potential:
         study_seed=STUDY.seed,
         runs=RUNS,
         families=list(STUDY.choose.families),
-        code=fingerprint("export", "potentials", "representations", "uncertainty"),
+        code=fingerprint(
+            "export", "potentials", "representations", "training/judge", "uncertainty"
+        ),
     script:
         "../scripts/export_potential.py"
+
+
+rule map_structures:
+    input:
+        cloud=rules.draw_candidates.output.cloud,
+        frames=rules.audit_dataset.output.frames,
+        held_out=rules.export_potential.output.held_out,
+    output:
+        evidence=f"{OUT}/evidence/map.json",
+    log:
+        f"{OUT}/logs/map_structures.log",
+    benchmark:
+        f"{OUT}/benchmarks/choose/map_structures.tsv"
+    priority: 60
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=fingerprint("coverage"),
+    script:
+        "../scripts/map_structures.py"

@@ -158,6 +158,7 @@ EVIDENCE = [
         "repeats",
         "curate",
         "coverage",
+        "map",
         "describe",
         "crossvalidate",
         "uncertainty",

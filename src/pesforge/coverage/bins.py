@@ -185,9 +185,13 @@ class DescriptorBins:
         """Bins along the two components."""
         return DESCRIPTOR_BINS, DESCRIPTOR_BINS
 
+    def scores(self, features: FloatArray) -> FloatArray:
+        """Places (S, 2) of structures along the two components, from their mean descriptors (S, K)."""
+        return np.asarray(((features - self.mean) * self.scale) @ self.components)
+
     def filled(self, features: FloatArray) -> BoolArray:
         """The bin of every structure as a mask (S, B), from its mean descriptors (S, K); none outside of the range."""
-        scores = ((features - self.mean) * self.scale) @ self.components
+        scores = self.scores(features)
         place = [
             np.searchsorted(edges, column, side="right") - 1 for edges, column in zip(self.edges, scores.T, strict=True)
         ]

@@ -155,6 +155,25 @@ SHAPE: dict[str, dict[str, Any]] = {
         "descriptors": dict.fromkeys(("edges", "explained_percent", "state")),
         "empty": [dict.fromkeys(("measure", "where", "bins", "why"))],
     },
+    "map": {
+        **dict.fromkeys(("explained_percent", "left_out")),
+        "elements": {},
+        "structures": [
+            dict.fromkeys(
+                (
+                    "id",
+                    "family",
+                    "place",
+                    "energy_error_mev_per_atom",
+                    "force_error_ev_per_ang",
+                    "formula",
+                    "species",
+                    "cell",
+                    "positions",
+                )
+            )
+        ],
+    },
     "describe": {
         **dict.fromkeys(("n_functions", "cutoff_ang", "max_degree", "l_max", "n_structures", "n_environments")),
         "by_order": {},

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from pesforge.report import svg
 from pesforge.report.figures import legend_below, panels
+from pesforge.report.marks import Series
 from pesforge.report.text import number
 
 Row = Mapping[str, Any]
@@ -40,8 +41,24 @@ def distances(coverage: Row) -> str:
         _legend(panel, [state for _, _, states in strips for state in states])
         legend_below(figure, panel, 3)
         return svg.to_svg(
-            figure, "coverage-distances", "Filled and empty bins of pair distances: data in the table below"
+            figure,
+            "coverage-distances",
+            "Filled and empty bins of pair distances: data in the table below",
+            [[_strip(*strip) for strip in strips]],
         )
+
+
+def _strip(name: str, row: Row, states: Sequence[str]) -> Series:
+    """The numbers of one strip: a bin from low to high, and its state."""
+    lows = [row["start_ang"] + index * row["width_ang"] for index in range(len(states))]
+    return {
+        "name": name,
+        "x": [low + row["width_ang"] / 2 for low in lows],
+        "x_low": lows,
+        "x_high": [low + row["width_ang"] for low in lows],
+        "y": [None] * len(lows),
+        "text": [STATES[state][0] for state in states],
+    }
 
 
 def planes(coverage: Row) -> str:
@@ -71,8 +88,27 @@ def planes(coverage: Row) -> str:
         _legend(axes[-1], states)
         legend_below(figure, axes[-1], 3)
         return svg.to_svg(
-            figure, "coverage-planes", "Filled and empty bins of strains and descriptors: data in the table below"
+            figure,
+            "coverage-planes",
+            "Filled and empty bins of strains and descriptors: data in the table below",
+            [[_cells_of(name, grid)] for name, grid in (("strains", strains), ("descriptors", descriptors)) if grid],
         )
+
+
+def _cells_of(name: str, grid: Row) -> Series:
+    """The numbers of one plane: cells from low to high along both axes, and their states."""
+    (across, up), states = grid["edges"], grid["state"]
+    places = [(first, second) for first in range(len(across) - 1) for second in range(len(up) - 1)]
+    return {
+        "name": name,
+        "x": [(across[first] + across[first + 1]) / 2 for first, _ in places],
+        "y": [(up[second] + up[second + 1]) / 2 for _, second in places],
+        "x_low": [across[first] for first, _ in places],
+        "x_high": [across[first + 1] for first, _ in places],
+        "y_low": [up[second] for _, second in places],
+        "y_high": [up[second + 1] for _, second in places],
+        "text": [STATES[states[first][second]][0] for first, second in places],
+    }
 
 
 def _grid(panel: Axes, edges: Sequence[Sequence[float]], grid: Sequence[Sequence[str]]) -> None:

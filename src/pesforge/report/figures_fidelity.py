@@ -64,7 +64,18 @@ def blend_map(evidence: Row) -> str:
             panel.set_xticks(range(len(lams)), [number(lam) for lam in lams])
             panel.set_yticks(range(len(trusts)), [number(trust) for trust in trusts])
         figure.axes[0].set_ylabel("α")
-        return svg.to_svg(figure, "fidelity-map", "Left-out error of blended labels for every λ and α")
+        data = [
+            [
+                {
+                    "name": label,
+                    "x": [row["lam"] for row in rows],
+                    "y": [row["trust"] for row in rows],
+                    "text": [row[key] for row in rows],
+                }
+            ]
+            for key, _, label in ERRORS
+        ]
+        return svg.to_svg(figure, "fidelity-map", "Left-out error of blended labels for every λ and α", data)
 
 
 def _shades(panel: Axes, rows: Sequence[Row], key: str, lams: list[float], trusts: list[float]) -> None:

@@ -61,7 +61,7 @@ def parity(evidence: Row) -> str:
             wanted, found = ([energy[key][index] for index in mine] for key in ("reference", "predicted"))
             style = {"color": color, "marker": marker, "s": 22, "alpha": 0.85}
             axes[0, 0].scatter(wanted, found, label=family, **style)
-            axes[1, 0].scatter(wanted, _differences(wanted, found, 1000.0), **style)
+            axes[1, 0].scatter(wanted, _differences(wanted, found, 1000.0), label=family, **style)
         wanted, found = force["reference"][::every], force["predicted"][::every]
         style = {"color": svg.BLUE, "s": 6, "alpha": 0.5, "linewidths": 0}
         axes[0, 1].scatter(wanted, found, **style)
@@ -161,9 +161,10 @@ def errors_by_family(rows: Sequence[Row]) -> str:
     """Held-out errors of each family, for energies, forces and stresses."""
     with svg.drawing("by-family"):
         figure, axes = panels(3, 1.1 + 0.32 * len(rows))
-        for index, (panel, (key, _, label)) in enumerate(zip(axes, ERRORS, strict=True)):
+        for panel, (key, _, label) in zip(axes, ERRORS, strict=True):
             panel.barh(range(len(rows)), [row[key] or 0.0 for row in rows], color=svg.BLUE, height=0.6)
-            panel.set_yticks(range(len(rows)), [row["family"] for row in rows] if index == 0 else [""] * len(rows))
+            panel.set_yticks(range(len(rows)), [row["family"] for row in rows])
+            panel.tick_params(labelleft=panel is axes[0])
             panel.invert_yaxis()
             panel.grid(False, axis="y")
             panel.set_xlabel(label)

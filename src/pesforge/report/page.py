@@ -19,8 +19,11 @@ from pesforge.report import (
     figures_shapes,
     learn,
     ledger,
+    lights,
+    palette,
     properties,
     repeats,
+    structures,
     text,
     uncertainty,
 )
@@ -45,6 +48,7 @@ SECTIONS = (
     ("validation", "Validation"),
     ("properties", "Defects, vibrations and motion"),
     ("thermodynamics", "Thermodynamics"),
+    ("map", "Map of structures"),
     ("failures", "Failures"),
     ("fidelity", "Two levels"),
     ("cost", "Cost"),
@@ -83,6 +87,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
         drawn["coverage-distances"] = figures_coverage.distances(evidence["coverage"])
     if evidence["coverage"]["descriptors"]["state"]:
         drawn["coverage-planes"] = figures_coverage.planes(evidence["coverage"])
+    if evidence["map"]["structures"]:
+        drawn[structures.NAME] = structures.figure(evidence["map"])
     if validate["by_force"]:
         drawn["by-force"] = figures.errors_by_force(validate["by_force"])
     if validate["eos"]:
@@ -194,8 +200,9 @@ def pages() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": text.number, "quantity": text.quantity}
-    words = (text.status, text.duration, text.measured, text.plus_minus, text.scan_message)
+    words = (text.status, text.duration, text.measured, text.plus_minus, text.scan_message, text.exact)
     environment.globals |= {function.__name__: function for function in words}
+    environment.globals["palette"] = palette
     return environment
 
 
@@ -204,7 +211,7 @@ def render(evidence: Row) -> str:
 
     Args:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
-            `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
+            `map`, `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
             `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels, `learn` in one with
             rounds of active learning, `ensemble` in one whose heads have members or dropout; keys in
             `pesforge.report.evidence` and `pesforge.report.evidence_optional`.
@@ -216,12 +223,14 @@ def render(evidence: Row) -> str:
     evidence = {**dict.fromkeys(OPTIONAL), **evidence}
     require(evidence, SHAPE | {name: OPTIONAL[name] for name in given})
     checks = evidence["validate"]["checks"]
+    groups = _check_groups(checks)
     return (
         pages()
         .get_template("template.html.j2")
         .render(
             **evidence,
             **_tables(evidence),
+            **structures.rows(evidence["map"]),
             **repeats.rows(evidence["repeats"]),
             **uncertainty.rows(evidence["uncertainty"]),
             **uncertainty.ensemble_rows(evidence["ensemble"]),
@@ -232,7 +241,8 @@ def render(evidence: Row) -> str:
             figures=draw(evidence),
             sections=[section for section in SECTIONS if section[0] not in OPTIONAL or section[0] in given],
             driven_message=text.driven_message(given["drive"]) if "drive" in given else "",
-            groups=_check_groups(checks),
+            groups=groups,
+            lights=lights.lights(groups),
             headline=[
                 check for check in checks if check["group"] in text.HEADLINE_GROUPS and check["passed"] is not None
             ],

@@ -21,9 +21,14 @@ SECTIONS = (
 )
 
 
+def error_key(kind: str) -> str:
+    """Key of the error of a kind of labels."""
+    return "energy_mae_mev_per_atom" if kind == "energy" else "force_mae_ev_per_ang"
+
+
 def cell_text(cell: Row, kind: str) -> str:
     """An error as it was published, or with three significant digits; a dash where there is none."""
-    key = "energy_mae_mev_per_atom" if kind == "energy" else "force_mae_ev_per_ang"
+    key = error_key(kind)
     if cell[key] is None:
         return text.MISSING
     return str(cell[f"{kind}_printed"] or f"{cell[key]:#.3g}")
@@ -80,6 +85,7 @@ def render_published(evidence: Row) -> str:
             figures={"plane": Markup(energy_against_force(published["rows"]))},
             fit_rows=[{**row, **_seconds(cost[row["element"]])} for row in published["fits"]],
             cell_text=cell_text,
+            error_key=error_key,
             interval_text=interval_text,
         )
     )

@@ -1,8 +1,9 @@
 """Drawing style of all figures, and the way from a figure to an inline SVG that follows the page's colours."""
 
 import io
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -13,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from pesforge.report.marks import Series, described, marks
 from pesforge.report.text import SUPERSCRIPTS
 
 INK, MUTED, GRID = "#101112", "#606162", "#d0d1d2"
@@ -95,13 +97,21 @@ def few_ticks(axes: Axes, x: int = 5, y: int = 5) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(y))
 
 
-def to_svg(figure: Figure, name: str, description: str) -> str:
+def to_svg(
+    figure: Figure,
+    name: str,
+    description: str,
+    data: Sequence[Sequence[Series]] | None = None,
+) -> str:
     """`figure` as one SVG element without network references, with colours as variables of the page.
+
+    The numbers that it shows stand in its `metadata` as JSON, as `pesforge.report.marks.marks` gives them.
 
     Args:
         figure: the figure, drawn inside `drawing(name)`.
         name: prefix of every identifier, unique on the page.
-        description: what a reader who cannot see the figure is told.
+        description: what a reader who cannot see the figure is told first; what its panels show follows.
+        data: series of every panel where what is drawn is not the data itself; None: read from what is drawn.
     """
     FigureCanvasSVG(figure)
     buffer = io.StringIO()
@@ -120,5 +130,10 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         text = text.replace(color, f"var(--{variable})")
     view_box = re.search(r'viewBox="[^"]+"', text)
     assert view_box
-    head = f'<svg {view_box[0]} role="img" aria-label="{escape(description, quote=True)}">'
+    shown = marks(figure, data)
+    head = (
+        f'<svg {view_box[0]} role="img" aria-label="{escape(description, quote=True)}" aria-describedby="{name}-desc">'
+        f'<title>{escape(description)}</title><desc id="{name}-desc">{escape(described(shown))}</desc>'
+        f"<metadata>{escape(json.dumps(shown, ensure_ascii=False, separators=(',', ':')), quote=False)}</metadata>"
+    )
     return re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)

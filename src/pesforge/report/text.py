@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 Row = Mapping[str, Any]
 MISSING = "–"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -95,6 +97,21 @@ def plus_minus(value: float | None, error: float | None) -> str:
 def measured(value: float | None, unit: str, digits: int = 4) -> str:
     """A number with its unit, or a dash."""
     return MISSING if value is None else f"{number(value, digits)} {unit}".rstrip()
+
+
+def exact(value: Any, error: Any = None, unit: str = "") -> Markup:
+    """Attributes of a table's cell that carry its number in full, its standard error and its unit.
+
+    Nothing for what is no number, and for a whole number alone, which the cell shows in full.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Markup()
+    if isinstance(value, int) and error is None and not unit:
+        return Markup()
+    attributes = Markup(' data-v="{}"').format(f"{value:.10g}")
+    if error is not None:
+        attributes += Markup(' data-e="{}"').format(f"{error:.10g}")
+    return attributes + (Markup(' data-u="{}"').format(unit) if unit else Markup())
 
 
 def quantity(key: str) -> str:

@@ -36,7 +36,7 @@ def pooled_residuals(paths: Sequence[Path | str]) -> tuple[IntArray, Residuals]:
 def judge(
     design: Design, structures: IntArray, found: Residuals, how: str, decisive: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Errors of held-out structures, overall, by family and by force, and the worst structures.
+    """Errors of held-out structures, overall, by family, by force and of each, and the worst structures.
 
     Args:
         design: all structures.
@@ -71,18 +71,20 @@ def judge(
             f"left {', '.join(dict.fromkeys(part.families))}."
         )
     order = np.argsort(-per_structure, kind="stable")[:WORST]
+    each = [
+        {
+            "id": name,
+            "family": family,
+            "energy_error_mev_per_atom": 1e3 * float(energy),
+            "force_error_ev_per_ang": float(force),
+        }
+        for name, family, energy, force in zip(part.ids, part.families, found.energy, per_structure, strict=True)
+    ]
     return {
         "how": f"{how}; {', '.join(decisive)}" if decisive else how,
         "errors": errors(found.select(deciding)),
         "by_family": by_family(found, part.families),
         "by_force": bins,
-        "worst": [
-            {
-                "id": part.ids[index],
-                "family": part.families[index],
-                "energy_error_mev_per_atom": 1e3 * float(found.energy[index]),
-                "force_error_ev_per_ang": float(per_structure[index]),
-            }
-            for index in order
-        ],
+        "worst": [each[index] for index in order],
+        "structures": each,
     }

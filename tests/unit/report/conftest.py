@@ -11,6 +11,7 @@ from report_evidence import (
     family_errors,
     hull_evidence,
     ledger_evidence,
+    map_evidence,
     properties_evidence,
     repeats_evidence,
     uncertainty_evidence,
@@ -353,6 +354,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
         "dft_share": 0.928,
     }
     evidence["ledger"] = ledger_evidence()
+    evidence["map"] = map_evidence()
     return evidence
 
 
