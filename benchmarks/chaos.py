@@ -48,7 +48,7 @@ RUN = [sys.executable, "-c", "from pesforge.cli import main; raise SystemExit(ma
 RESULTS = "results/tiny"
 BYTES = ("label/labels.extxyz", "potential/weights.safetensors", "potential/model.json")
 DISK = "64m"
-PATIENCE_S = 900
+PATIENCE_S = 3600
 DAY_S = 86400
 
 
@@ -340,10 +340,10 @@ def one_life(storm: Storm, small: bool, trials: int, longest_s: float, log: Path
                 raise SystemExit(f"a run ended by itself: {log.read_text()[-4000:]}")
             continue
         kill = storm.rng.choice(kills)
-        if kill(storm, run):
-            print(f"{storm.killed.total():4d} {kill.__name__}", flush=True)
-        elif run.poll() is None:
-            kill_all(storm, run)
+        if not kill(storm, run) and run.poll() is None:
+            kill = kill_all
+            kill(storm, run)
+        print(f"{storm.killed.total():4d} {kill.__name__}", flush=True)
         if not storm.processes():
             if storm.rng.random() < 0.5:
                 tear(storm)

@@ -10,6 +10,8 @@ import pandas as pd
 
 from pesforge.io import read_json
 
+LABEL_FILES = "*/[!.]*.json"
+"""Files of the labels of a store; what a killed write has left there begins with a dot."""
 DFT_RULES = (
     "scan_parameter",
     "check_derivatives",
@@ -98,7 +100,7 @@ def stored_seconds(store: Path, code: str) -> dict[str, float]:
         store: label store.
         code: fingerprint of the code whose labels count.
     """
-    records = ((path.stem, read_json(path)) for path in sorted(store.glob("*/*.json")))
+    records = ((path.stem, read_json(path)) for path in sorted(store.glob(LABEL_FILES)))
     return {key: float(record["label"]["seconds"]) for key, record in records if record["code"] == code}
 
 

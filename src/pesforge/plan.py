@@ -8,6 +8,7 @@ from statistics import mean
 
 from ase import Atoms
 
+from pesforge.cost import LABEL_FILES
 from pesforge.dft.calculator import coarse_settings
 from pesforge.dft.engines import Engine, get_engine
 from pesforge.dft.labelling import read_journals
@@ -144,7 +145,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
     shape_cells = CONVERGENCE_CELLS * len(shapes(parent, other_shapes(study.sample)))
     others = CONVERGENCE_CELLS * 3 * len(scans) + shape_cells + study.validate_.eos_points + REFERENCE_CELLS
     others += study.validate_.eos_points * len(loaded.crystals[1:])
-    stored = len(list((results / study.name / "store").glob("*/*.json"))) - len(measured)
+    stored = len(list((results / study.name / "store").glob(LABEL_FILES))) - len(measured)
     beside = (
         event for folder in (results / study.name / "learn").glob("**/journal") for event in read_journals(folder)
     )

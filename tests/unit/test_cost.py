@@ -1,5 +1,6 @@
 import pytest
 
+from pesforge.archive.contents import labels_of
 from pesforge.cost import (
     CONVERGENCE,
     MOVING_RULE,
@@ -172,3 +173,12 @@ def test_the_ledger_names_what_moving_the_atoms_cost(driven):
     whole = cost(study / "benchmarks", study / "store", "now", store.root)
     assert (found["dft_calculations"], found["dft_seconds"]) == (whole["dft_calculations"], whole["dft_seconds"])
     assert sum(item["dft_seconds"] for item in (*found["families"], *found["shared"])) == found["dft_seconds"]
+
+
+def test_what_a_killed_write_left_in_the_store_is_no_label(study):
+    before = stored_seconds(study / "store", "now")
+    assert before
+    folder = next(path for path in (study / "store").iterdir() if path.is_dir() and any(path.glob("*.json")))
+    (folder / ".0a1b.x7.json").write_text('{"label": {"ener')
+    assert stored_seconds(study / "store", "now") == before
+    assert not [path for path in labels_of(study / "store") if path.name.startswith(".")]

@@ -50,7 +50,7 @@ def stores_of(results: Path) -> list[Path]:
 
 def labels_of(store: Path) -> Iterator[Path]:
     """Files of the labels of a store, sorted; its journals and locks tell of runs, not of labels."""
-    for path in sorted(store.rglob("*.json")):
+    for path in sorted(store.rglob("[!.]*.json")):
         if JOURNALS not in path.parts:
             yield path
 

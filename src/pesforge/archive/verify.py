@@ -73,7 +73,7 @@ def verify(loaded: LoadedStudy, root: Path, folder: Path | None = None) -> Verif
             f"{root}: {len(broken)} files are missing or changed since the archive was written: "
             f"{', '.join(broken[:5])}. Unpack it again."
         )
-    archived = sorted((results / "evidence").glob("*.json"))
+    archived = sorted((results / "evidence").glob("[!.]*.json"))
     if not archived or not stores_of(results):
         raise DataError(f"{results}: holds no evidence or no labels; run the study first, or name another.")
     with _place(folder) as place:
