@@ -357,7 +357,7 @@ def properties_evidence() -> dict[str, Any]:
 def map_evidence(count: int = 4, atoms: int = 8) -> dict[str, Any]:
     """Structures along a line, every third one strained; the second without a judged error."""
     return {
-        "explained_percent": [54.47, 19.31],
+        "explained_percent": [54.0, 19.0],
         "left_out": 0,
         "elements": {"Si": {"color": "#f0c8a0", "radius": 1.11}},
         "structures": [

@@ -102,11 +102,11 @@ def measured(value: float | None, unit: str, digits: int = 4) -> str:
 def exact(value: Any, error: Any = None, unit: str = "") -> Markup:
     """Attributes of a table's cell that carry its number in full, its standard error and its unit.
 
-    Nothing for what is no number, and for a whole number alone, which the cell shows in full.
+    Nothing for what is no number, and for a number alone that the cell shows in full.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Markup()
-    if isinstance(value, int) and error is None and not unit:
+    if error is None and not unit and number(value) == f"{value:.10g}":
         return Markup()
     attributes = Markup(' data-v="{}"').format(f"{value:.10g}")
     if error is not None:
