@@ -53,9 +53,7 @@ rule export_potential:
         study_seed=STUDY.seed,
         runs=RUNS,
         families=list(STUDY.choose.families),
-        code=fingerprint(
-            "export", "potentials", "representations", "training/judge"
-        ),
+        code=fingerprint("export", "potentials", "representations", "training/judge"),
     script:
         "../scripts/export_potential.py"
 
