@@ -1,6 +1,7 @@
 """The command `compare`: potentials on the same structures against errors by hand, and clear refusals."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_errors_on_the_same_structures_are_those_by_hand(folder):
 
 def test_what_is_not_finished_or_of_two_kinds_is_refused(folder, tmp_path, monkeypatch, capsys):
     place, _ = folder
-    repository = __import__("pathlib").Path(__file__).parents[3]
+    repository = Path(__file__).parents[3]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(repository / "config")
     assert main(["compare", "silicon", "aluminium", "--out", "x.html"]) == 1
