@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from scipy.special import ive
 
 from pesforge.errors import DataError, SettingsError
 from pesforge.representations.smooth_cutoff import smooth_cutoff
-from pesforge.representations.soap import Soap, average_kernel, soap_kernel
+from pesforge.representations.soap import Soap, _scaled_bessel, average_kernel, soap_kernel
 
 SIGMA, CUTOFF = 0.6, 4.0
 
@@ -72,18 +73,23 @@ def test_a_neighbour_vanishes_smoothly_and_elements_are_told_apart():
 
     alone = soap.atoms(Atoms("Si", positions=[[0, 0, 0]]))[0]
     assert np.abs(pair(CUTOFF - 1e-3) - alone).max() < 1e-6
-    assert np.abs(pair(CUTOFF + 1e-3) - alone).max() == 0
+    assert np.abs(pair(CUTOFF + 1e-3) - alone).max() < 1e-14
     assert np.abs(pair(2.0, "SiC") - pair(2.0)).max() > 0.1
     near = pair(0.01)
     assert np.isfinite(near).all()
 
 
+def test_bessel_functions_of_any_argument_equal_those_of_half_integer_order():
+    argument = np.array([0.0, 1e-3, 1.0, 30.0, 499.0, 501.0, 1e4])
+    for order in range(7):
+        safe = np.maximum(argument, 1e-300)
+        expected = np.where(argument > 0, np.sqrt(np.pi / (2 * safe)) * ive(order + 0.5, safe), float(order == 0))
+        assert _scaled_bessel(order, argument) == pytest.approx(expected, rel=1e-10, abs=1e-15)
+
+
 def test_far_neighbours_and_narrow_atoms_stay_finite():
     soap = Soap(("Si",), 8.0, n_max=6, l_max=6, sigma_ang=0.2)
-    atoms = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 5.5]])
-    direct = Soap(("Si",), 8.0, n_max=6, l_max=6, sigma_ang=0.2)
-    assert np.isfinite(soap.atoms(atoms)).all()
-    assert np.abs(soap.density(atoms) - direct.density(atoms)).max() == 0
+    assert np.isfinite(soap.atoms(Atoms("Si2", positions=[[0, 0, 0], [0, 0, 5.5]]))).all()
 
 
 def test_wrong_input_is_refused():
