@@ -50,6 +50,10 @@ else:
     if STUDY.learn is not None:
 
         include: "workflow/rules/learn.smk"
+
+    if STUDY.analysis.locality is not None:
+
+        include: "workflow/rules/analysis.smk"
     include: "workflow/rules/report.smk"
 
 

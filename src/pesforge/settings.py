@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pesforge.analysis_settings import Analysis
 from pesforge.driven_settings import Moving
 from pesforge.family_settings import Crystal, Sample
 from pesforge.fidelity_settings import Fidelity
@@ -309,6 +310,7 @@ class Study(Section):
     validate_: Validate = Field(default_factory=Validate, alias="validate", description="proof")
     fidelity: Fidelity | None = Field(None, description="a cheap level beside the converged one")
     learn: Learn | None = Field(None, description="rounds of active learning")
+    analysis: Analysis = Field(default_factory=Analysis, description="analyses")
 
     @model_validator(mode="after")
     def _not_endless(self) -> Self:

@@ -72,6 +72,11 @@ rule weigh_families:
             *([f"{OUT}/validate/phases.json"] if LOADED.crystals else []),
             *([f"{OUT}/fidelity/labels.extxyz"] if STUDY.fidelity is not None else []),
             *([f"{OUT}/evidence/learn.json"] if STUDY.learn is not None else []),
+            *(
+                [f"{OUT}/analysis/response.json"]
+                if STUDY.analysis.locality is not None
+                else []
+            ),
         ],
     output:
         evidence=f"{OUT}/evidence/ledger.json",

@@ -175,6 +175,8 @@ if STUDY.fidelity is not None:
     EVIDENCE.append(f"{OUT}/evidence/fidelity.json")
 if STUDY.learn is not None:
     EVIDENCE.append(f"{OUT}/evidence/learn.json")
+if STUDY.analysis.locality is not None:
+    EVIDENCE.append(f"{OUT}/evidence/locality.json")
 if MEMBERS or DROPOUT:
     EVIDENCE.append(f"{OUT}/evidence/ensemble.json")
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]

@@ -119,4 +119,38 @@ ENSEMBLE: dict[str, Any] = {
     "errors": [{"who": ANY, **ERRORS}],
 }
 """What a study writes whose heads have members or dropout."""
-OPTIONAL: dict[str, dict[str, Any]] = {"drive": DRIVE, "fidelity": FIDELITY, "learn": LEARN, "ensemble": ENSEMBLE}
+LOCALITY: dict[str, Any] = {
+    "errors": {
+        **dict.fromkeys(("rule", "cutoff_ang", "lowest_ang", "suffices_ang", "enough", "sentence")),
+        "rows": [
+            {
+                **dict.fromkeys(("cutoff_ang", "n_functions", "alpha", "force_factor", "force_factor_se", "by_family")),
+                **ERRORS,
+                "force_rmse_se_ev_per_ang": ANY,
+            }
+        ],
+    },
+    "response": {
+        **dict.fromkeys(("supercell", "n_atoms", "whole_to_ang", "farthest_ang", "temperature_k")),
+        "shells": [
+            dict.fromkeys(
+                (
+                    *("pair", "distance_ang", "images", "neighbours", "dft_ev_per_ang2", "potential_ev_per_ang2"),
+                    "difference_ev_per_ang2",
+                )
+            )
+        ],
+        "beyond": [dict.fromkeys(("distance_ang", "dft_ev_per_ang", "potential_ev_per_ang", "difference_ev_per_ang"))],
+        "at_cutoff": [
+            dict.fromkeys(("radius", "distance_ang", "dft_ev_per_ang", "potential_ev_per_ang", "difference_ev_per_ang"))
+        ],
+    },
+}
+"""What a study writes that judges its cutoff radius."""
+OPTIONAL: dict[str, dict[str, Any]] = {
+    "drive": DRIVE,
+    "fidelity": FIDELITY,
+    "learn": LEARN,
+    "ensemble": ENSEMBLE,
+    "locality": LOCALITY,
+}

@@ -16,6 +16,7 @@ from pesforge.report import (
     figures_fit,
     figures_hull,
     figures_ledger,
+    figures_locality,
     figures_shapes,
     learn,
     ledger,
@@ -45,6 +46,7 @@ SECTIONS = (
     ("uncertainty", "Own errors"),
     ("choice", "Sweep and choice"),
     ("ensemble", "Ensemble"),
+    ("locality", "Locality"),
     ("validation", "Validation"),
     ("properties", "Defects, vibrations and motion"),
     ("thermodynamics", "Thermodynamics"),
@@ -102,6 +104,8 @@ def draw(evidence: Row) -> dict[str, Markup]:
             drawn["fidelity-curves"] = figures_fidelity.curves(evidence["fidelity"])
     if evidence["learn"]:
         drawn.update(learn.figures(evidence["learn"]))
+    if evidence["locality"]:
+        drawn.update(figures_locality.figures(evidence["locality"]))
     if validate["hull"] and len(validate["hull"]["elements"]) == 2:
         drawn["hull"] = figures_hull.hull(validate["hull"])
     phases = [run for run in evidence["drive"]["runs"] if run["rdf"]] if evidence["drive"] else []
@@ -213,8 +217,8 @@ def render(evidence: Row) -> str:
         evidence: what each stage wrote, by stage: `converge`, `sample`, `label`, `repeats`, `curate`, `coverage`,
             `map`, `describe`, `crossvalidate`, `uncertainty`, `train`, `choose`, `validate`, `provenance`, `cost` and
             `ledger`; `drive` where a driver made structures, `fidelity` in a study of two levels, `learn` in one with
-            rounds of active learning, `ensemble` in one whose heads have members or dropout; keys in
-            `pesforge.report.evidence` and `pesforge.report.evidence_optional`.
+            rounds of active learning, `ensemble` in one whose heads have members or dropout, `locality` in
+            one that judges its cutoff; keys in `pesforge.report.evidence` and `pesforge.report.evidence_optional`.
 
     Raises:
         DataError: a key is missing.
@@ -234,6 +238,7 @@ def render(evidence: Row) -> str:
             **repeats.rows(evidence["repeats"]),
             **uncertainty.rows(evidence["uncertainty"]),
             **uncertainty.ensemble_rows(evidence["ensemble"]),
+            **figures_locality.words(evidence["locality"]),
             repeats_message=repeats.message(evidence["repeats"]),
             **_fidelity(evidence["fidelity"]),
             **learn.rows(evidence["learn"]),

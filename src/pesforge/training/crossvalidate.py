@@ -147,11 +147,11 @@ def crossvalidate(design: Design, settings: Crossvalidate, subset_mask: Callable
     weights = Weights.of(settings)
     masks = {reduction: subset_mask(reduction) for reduction in settings.degree_reductions}
     families = dict.fromkeys(design.families, (1.0, 1.0, 1.0))
-    problem, grid = _grid(design.emphasised(families), settings, masks)
+    problem, grid = score_grid(design.emphasised(families), settings, masks)
     best = choose_point(grid, settings.rule)
     if settings.family_weights == "by_error" and len(families) > 1:
         families = weigh_by_error(design, settings, grid[best]["alpha"], masks[grid[best]["degree_reduction"]])
-        problem, grid = _grid(design.emphasised(families), settings, masks)
+        problem, grid = score_grid(design.emphasised(families), settings, masks)
         best = choose_point(grid, settings.rule)
     point = grid[best]
     mask, alpha = masks[point["degree_reduction"]], point["alpha"]
@@ -196,10 +196,16 @@ def _figures(found: Residuals, design: Design) -> dict[str, float | None]:
     }
 
 
-def _grid(
+def score_grid(
     design: Design, settings: Crossvalidate, masks: Mapping[int, BoolArray]
 ) -> tuple[LinearProblem, list[dict[str, Any]]]:
-    """Normal equations of a design, and a row of held-out errors for each basis size and α."""
+    """Normal equations of a design, and a row of held-out errors for each basis size and α.
+
+    Args:
+        design: labelled structures, families weighed.
+        settings: grid of α, and weights.
+        masks: functions (K,) of each basis size, by the degree reduction that makes it.
+    """
     problem, weights = LinearProblem(design, prior_power=settings.prior_power), Weights.of(settings)
     rows = []
     for reduction, mask in masks.items():
