@@ -127,7 +127,7 @@ class ProjectedData(Dataset[Batch]):
         part = self.projections.select(structures)
         return Batch(
             rho=torch.from_numpy(part.rho[:, :-1]),
-            gradient=torch.from_numpy(part.gradient[:, :, :-1]),
+            gradient=torch.from_numpy(np.ascontiguousarray(part.gradient[:, :, :-1])),
             centre=torch.from_numpy(part.centre),
             neighbour=torch.from_numpy(part.neighbour),
             strain=torch.from_numpy(part.strain[:, :, :-1]),

@@ -17,6 +17,7 @@ from pesforge.representations.arrays import FloatArray
 from pesforge.training.config import LossConfig
 from pesforge.training.data import Batch
 from pesforge.training.network import LabelledBatch, Prediction
+from pesforge.training.pulls import changes_of, forces_of
 
 BUMP_NODES = 4097
 
@@ -27,13 +28,6 @@ class Head(Protocol):
     def __call__(self, rho: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
-def scatter_forces(batch: Batch, gradient: Tensor) -> Tensor:
-    """Forces (…, n, 3) in eV/Å from dE/dρ (…, n, P): F_j = -Σ_edges (∂E_i/∂ρ_i) · ∂ρ_i/∂r_j."""
-    pulls = torch.einsum("ecp,...ep->...ec", batch.gradient, gradient[..., batch.centre, :])
-    forces = torch.zeros(*gradient.shape[:-1], 3, dtype=gradient.dtype)
-    return forces.index_add(-2, batch.neighbour, -pulls)
-
-
 def predict(head: Head, batch: Batch) -> Prediction:
     """Energies, forces and stresses of the head."""
     energies, gradient = head(batch.rho)
@@ -42,7 +36,7 @@ def predict(head: Head, batch: Batch) -> Prediction:
     stress = virial.new_zeros(size, 6).index_add(0, batch.structure, virial) * batch.inverse_volume[:, None]
     return Prediction(
         energy=energies.new_zeros(size).index_add(0, batch.structure, energies),
-        forces=scatter_forces(batch, gradient),
+        forces=forces_of(batch, gradient),
         stress=stress,
     )
 
@@ -137,7 +131,5 @@ def mollified_gradient(head: Head, batch: Batch, displacements: Tensor) -> Tenso
         batch: structures.
         displacements: (samples, n, 3) ξ in Å.
     """
-    moved = torch.einsum("ecp,sec->sep", batch.gradient, displacements[:, batch.neighbour])
-    start = batch.rho.expand(len(displacements), *batch.rho.shape)
-    _, gradient = head(start.index_add(1, batch.centre, moved))
-    return scatter_forces(batch, gradient).square().sum(dim=-1).mean()
+    _, gradient = head(batch.rho + changes_of(batch, displacements))
+    return forces_of(batch, gradient).square().sum(dim=-1).mean()
