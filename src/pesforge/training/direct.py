@@ -10,7 +10,7 @@ It is a control for the checks and for the penalties, and no potential to use.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ class DirectCalculator(Calculator):
         settings: of the network.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012
 
     def __init__(self, network: DirectNetwork, zeros: FloatArray, settings: DirectSettings) -> None:
         super().__init__()
@@ -151,6 +151,7 @@ class DirectCalculator(Calculator):
         self, atoms: Any = None, properties: Any = ("energy", "forces"), system_changes: Any = all_changes
     ) -> None:
         super().calculate(atoms, properties, system_changes)
+        assert isinstance(self.atoms, Atoms)
         sums = pair_sums(self.atoms, self.settings)
         energies, forces = self.network(torch.from_numpy(sums.vectors), torch.from_numpy(sums.invariants))
         constant = float(_counts([self.atoms], self.settings)[0] @ self.zeros)
@@ -182,7 +183,7 @@ def fit_direct(frames: Sequence[Atoms], settings: DirectSettings, *, seed: int) 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
     for _ in range(settings.epochs):
         optimizer.zero_grad()
-        direct_loss(network, data, settings).backward()  # type: ignore[no-untyped-call]
+        direct_loss(network, data, settings).backward()
         optimizer.step()
         schedule.step()
     return DirectCalculator(network, zeros, settings)

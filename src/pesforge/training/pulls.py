@@ -59,7 +59,7 @@ class _Forces(torch.autograd.Function):
         return _product(_forces, batch, slope, 3)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, by_force: Tensor) -> tuple[Tensor, None]:
         return -_product(_changes, ctx.batch, by_force, ctx.batch.gradient.shape[2]), None
 
