@@ -137,7 +137,9 @@ def test_the_commands_of_the_readme_work(finished):
     commands = re.findall(
         r"^(make .*?)\s*(?:#.*)?$", "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)), re.MULTILINE
     )
-    assert commands == ["make run", "make test", "make plan STUDY=tiny", "make run STUDY=tiny", "make run STUDY=mlearn"]
+    archives = ["make archive STUDY=silicon", "make verify STUDY=silicon"]
+    studies = ["make plan STUDY=tiny", "make run STUDY=tiny", *archives, "make run STUDY=mlearn"]
+    assert commands == ["make run", "make test", *studies]
     published = shell(finished, "make plan STUDY=mlearn")
     assert published.returncode == 0, published.stderr
     assert "fetch_labels" in published.stdout + published.stderr
