@@ -120,7 +120,7 @@ def _families_factor(
     spreads: list[float | None] = []
     for family in dict.fromkeys(families):
         chosen = np.flatnonzero(names == family)
-        change = paired_changes(before.select(chosen), after.select(chosen), [groups[s] for s in chosen])
+        change = paired_changes(before.select(chosen), after.select(chosen), [groups[int(s)] for s in chosen])
         factor, spread = change["force_rmse_factor"], change["force_rmse_factor_se"]
         error = errors(before.select(chosen))["force_rmse_ev_per_ang"]
         if factor is not None and error is not None and error > LABEL_NOISE["force"]:
