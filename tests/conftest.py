@@ -1,16 +1,21 @@
 """How the tests are shared out when several workers run them."""
 
+from pathlib import PurePosixPath
+
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = "tests/workflow/"
+APART = frozenset({"test_ensemble_plan", "test_families_plan", "test_install", "test_locality_plan", "test_published"})
+"""Files of the workflow's tests that share no finished study."""
 
 
 class Sharing(LoadScopeScheduling):
-    """One worker begins with all tests of the workflow, which share a study; the rest go one by one to who is free."""
+    """One worker begins with the tests of the workflow that share a study; the rest go one by one to who is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid
+        path = nodeid.partition("::")[0]
+        return TOGETHER if path.startswith(TOGETHER) and PurePosixPath(path).stem not in APART else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Sharing:
