@@ -13,5 +13,5 @@ def planned(clone) -> dict[str, int]:
 def test_the_study_of_locality_adds_two_jobs_and_changes_no_other(make_clone, tmp_path):
     clone = make_clone(tmp_path / "pesforge")
     none = planned(clone)
-    clone.edit("config/tiny.yaml", "validate:\n", "analysis: {locality: {cutoffs_ang: [3.0, 5.0]}}\nvalidate:\n")
+    clone.edit("config/tiny.yaml", "describe:\n", "analysis: {locality: {cutoffs_ang: [3.0, 5.0]}}\ndescribe:\n")
     assert planned(clone) == none | {"measure_response": 1, "study_locality": 1}
