@@ -18,7 +18,14 @@ DFT = {
     "compute_phases",
 }
 PROOF = {"relax_defects", "run_dynamics", "validate_potential"}
-BELOW_TRAINING = {"choose_potential", "export_potential", *PROOF, "gather_provenance", "render_report"}
+BELOW_TRAINING = {
+    "choose_potential",
+    "export_potential",
+    "map_structures",
+    *PROOF,
+    "gather_provenance",
+    "render_report",
+}
 TINY = "config/tiny.yaml"
 
 

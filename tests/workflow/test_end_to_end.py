@@ -29,6 +29,7 @@ STAGES = {
     "uncertainty",
     "train",
     "choose",
+    "map",
     "validate",
     "provenance",
 }
