@@ -6,12 +6,22 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = "tests/workflow/"
-APART = frozenset({"test_ensemble_plan", "test_families_plan", "test_install", "test_locality_plan", "test_published"})
-"""Files of the workflow's tests that share no finished study."""
+APART = frozenset(
+    {
+        "test_archive",
+        "test_ensemble_plan",
+        "test_families_plan",
+        "test_install",
+        "test_learn_plan",
+        "test_locality_plan",
+        "test_published",
+    }
+)
+"""Files of the workflow's tests that need no finished study, or need it late."""
 
 
 class Sharing(LoadScopeScheduling):
-    """One worker begins with the tests of the workflow that share a study; the rest go one by one to who is free."""
+    """One worker begins with most tests of the workflow; the rest go one by one to who is free."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]

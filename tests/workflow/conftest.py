@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = (
@@ -78,9 +79,14 @@ def make_clone():
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Clone:
-    """The tiny study, run once to its report without any disturbance."""
-    made = clone(tmp_path_factory.mktemp("finished") / "pesforge")
-    made.snakemake()
+    """The tiny study, run once to its report without any disturbance; workers side by side share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with FileLock(f"{folder}.lock"):
+        made = Clone(folder / "pesforge")
+        if not (folder / "done").exists():
+            clone(made.root).snakemake()
+            (folder / "done").touch()
     return made
 
 
