@@ -66,7 +66,8 @@ def work(job):
         )
         found = {**known.evidence, **told}
         dropout = {} if members else {"dropout": rate, "draws": DRAWS, "seed": dropout_seed(job.params.study_seed)}
-        calibration = known.stored("members" if members else "dropout", **dropout)
+        laws = known.calibrated("members" if members else "dropout", **dropout)
+        calibration = laws.stored() if laws is not None else {}
     with atomic_path(job.output.table) as temporary:
         pd.DataFrame(found["coverage"], columns=COVERAGE_COLUMNS).to_csv(temporary, index=False)
     write_json(job.output.calibration, calibration)

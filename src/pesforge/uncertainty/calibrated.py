@@ -78,9 +78,9 @@ class Calibrated:
                 continue
         return cls("posterior", laws) if "energy" in laws else None
 
-    def save(self, folder: Path) -> None:
-        """Write `calibration.json`."""
-        described: dict[str, Any] = {
+    def stored(self) -> dict[str, Any]:
+        """The laws as builtin types, as they stand in the file."""
+        return {
             "source": self.source,
             "laws": {kind: _described(law) for kind, law in self.laws.items()},
             "noise": None if self.noise is None else self.noise.stored(),
@@ -88,7 +88,10 @@ class Calibrated:
             "draws": self.draws,
             "seed": self.seed,
         }
-        write_json(folder / CALIBRATION, described)
+
+    def save(self, folder: Path) -> None:
+        """Write `calibration.json`."""
+        write_json(folder / CALIBRATION, self.stored())
 
     @classmethod
     def load(cls, folder: Path) -> "Calibrated":
@@ -101,7 +104,7 @@ class Calibrated:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Calibrated":
-        """The laws that are stored as `found`.
+        """The laws that `stored` gave.
 
         Raises:
             DataError: the parts do not fit together.

@@ -1,7 +1,7 @@
 """What an ensemble says of its own errors: the spread of its members, calibrated on groups that none has seen."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from pesforge.errors import DataError
 from pesforge.metrics import KINDS, TO_REPORTED, Residuals
 from pesforge.representations.arrays import FloatArray, IntArray
+from pesforge.uncertainty.calibrated import Calibrated, Source
 from pesforge.uncertainty.crossfit import FOLDS, Judged, judge
 from pesforge.uncertainty.evidence import summarise
 from pesforge.uncertainty.law import Law
@@ -46,8 +47,8 @@ class OwnErrors:
     laws: Mapping[str, Law]
     noise: NoiseHead | None
 
-    def stored(self, source: str, *, dropout: float = 0.0, draws: int = 0, seed: int = 0) -> Row:
-        """What turns a spread into a calibrated interval, as it is stored beside a potential.
+    def calibrated(self, source: Source, *, dropout: float = 0.0, draws: int = 0, seed: int = 0) -> Calibrated | None:
+        """What turns a spread into a calibrated interval, kept beside a potential; None without a law of energies.
 
         Args:
             source: `members` or `dropout`.
@@ -55,15 +56,9 @@ class OwnErrors:
             draws: number of draws of dropout.
             seed: of the draws.
         """
-        laws = {kind: asdict(law) for kind, law in self.laws.items()}
-        return {
-            "source": source,
-            "laws": {kind: law | {"dof": None if np.isinf(law["dof"]) else law["dof"]} for kind, law in laws.items()},
-            "noise": None if self.noise is None else self.noise.stored(),
-            "dropout": dropout,
-            "draws": draws,
-            "seed": seed,
-        }
+        if "energy" not in self.laws:
+            return None
+        return Calibrated(source, self.laws, self.noise, dropout, draws, seed)
 
 
 def stated(evidence: Row) -> Row:

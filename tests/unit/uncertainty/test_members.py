@@ -111,7 +111,7 @@ def test_what_is_stored_gives_the_laws_and_the_head_back():
     known = own_errors(
         found, spread, features, range(40), ["a"] * 40, seed=0, heteroscedastic=True, source="five"
     )  # fmt: skip
-    stored = known.stored("members")
+    stored = known.calibrated("members").stored()
     for kind, law in known.laws.items():
         values = stored["laws"][kind]
         dof = np.inf if values["dof"] is None else values["dof"]
@@ -132,6 +132,7 @@ def test_too_few_labels_and_no_ensemble_say_so():
     assert lone.evidence["kinds"] == []
     assert lone.evidence["remark"]
     assert lone.noise is None
+    assert lone.calibrated("members") is None
     assert nothing("linear")["remark"] == "linear"
     assert stated(nothing("linear")) == {"spread": "none", "note": "none"}
 
