@@ -1,6 +1,7 @@
 """Reading and writing: every file appears whole or not at all."""
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -114,6 +115,12 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error}). Delete the file and run again.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_frames(path: Path | str, frames: Sequence[Atoms]) -> None:

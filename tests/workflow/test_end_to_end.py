@@ -9,12 +9,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import jsonschema
 import pytest
 from kills import kill_everything, kill_the_master, killed_when
 
 from pesforge.cost import UNCLAIMED
 from pesforge.fields import FIELDS
-from pesforge.io import read_json
+from pesforge.io import read_json, sha256_of
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
@@ -90,6 +91,10 @@ def test_the_study_reaches_its_report(finished):
     page = (results / "report/index.html").read_text()
     assert verdict["summary"].split(":")[0] in page
     assert not re.search(r"(src|href)=[\"']https?://", page)
+    card = read_json(results / "report/card.json")
+    jsonschema.validate(card, read_json(finished.root / "src/pesforge/report/card.schema.json"))
+    assert card["potential"]["files"]["weights.safetensors"] == sha256_of(results / "potential/weights.safetensors")
+    assert card["verdict"]["summary"] == verdict["summary"]
 
 
 def test_the_ledger_adds_up_to_all_reference_calculations_and_knows_who_asked_for_each(finished):

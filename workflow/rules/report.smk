@@ -34,7 +34,9 @@ rule gather_provenance:
 rule render_report:
     input:
         evidence=EVIDENCE,
+        model=rules.export_potential.output.model,
     output:
+        card=f"{OUT}/report/card.json",
         page=report(
             f"{OUT}/report/index.html",
             caption="../report/index.rst",

@@ -1,10 +1,10 @@
 """What belongs to the archive of a study: code, study, labels, evidence and potential, with their digests."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from pesforge.errors import DataError
+from pesforge.io import sha256_of
 
 MANIFEST = "manifest-sha256.txt"
 """Digests of all files, a line of each as `sha256sum --check` reads them."""
@@ -55,12 +55,6 @@ def labels_of(store: Path) -> Iterator[Path]:
             yield path
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def damaged(root: Path) -> list[str]:
     """Names of files whose digest is not that of the manifest, or that are missing; none where there is no manifest.
 
@@ -76,6 +70,6 @@ def damaged(root: Path) -> list[str]:
         if len(digest) != 64 or not name or Path(name).is_absolute() or ".." in Path(name).parts:
             raise DataError(f"{manifest}: line {number} is not a digest and a file of this folder. Unpack it again.")
         path = root / name
-        if not path.is_file() or sha256(path) != digest:
+        if not path.is_file() or sha256_of(path) != digest:
             found.append(name)
     return found

@@ -11,9 +11,9 @@ from typing import Any
 
 from rocrate.rocrate import ROCrate
 
-from pesforge.archive.contents import CODE, MANIFEST, RESULTS, files_of, labels_of, sha256, stores_of
+from pesforge.archive.contents import CODE, MANIFEST, RESULTS, files_of, labels_of, stores_of
 from pesforge.errors import DataError
-from pesforge.io import atomic_path, read_json, write_text
+from pesforge.io import atomic_path, read_json, sha256_of, write_text
 from pesforge.study import LoadedStudy
 
 LICENCE = "https://spdx.org/licenses/MIT"
@@ -71,7 +71,7 @@ def write_archive(loaded: LoadedStudy, root: Path, out: Path) -> int:
         _default_study(stage / "Makefile", name)
         write_text(stage / "README.md", READ_ME.format(name=name, formula=provenance["formula"]))
         written = sorted(path for path in stage.rglob("*") if path.is_file())
-        rows = [f"{sha256(path)}  {path.relative_to(stage).as_posix()}\n" for path in written]
+        rows = [f"{sha256_of(path)}  {path.relative_to(stage).as_posix()}\n" for path in written]
         write_text(stage / MANIFEST, "".join(rows))
         crate = _described(stage, name, provenance)
         with atomic_path(out) as place:
@@ -136,7 +136,7 @@ def _described(stage: Path, name: str, provenance: Mapping[str, Any]) -> ROCrate
     for path in sorted(path for path in stage.rglob("*") if path.is_file()):
         if path != stage / "Snakefile" and not any(path.is_relative_to(folder) for folder in words):
             part = path.relative_to(stage).as_posix()
-            properties = {"name": part, "contentSize": path.stat().st_size, "sha256": sha256(path)}
+            properties = {"name": part, "contentSize": path.stat().st_size, "sha256": sha256_of(path)}
             kind = KINDS.get(path.suffix)
             crate.add_file(path, part, properties=properties | ({"encodingFormat": kind} if kind else {}))
     return crate

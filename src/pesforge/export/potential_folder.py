@@ -1,6 +1,5 @@
 """The folder to take away: a potential with its origin, written whole or not at all, and read back in one line."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from pesforge.errors import DataError, PesforgeError
 from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
 from pesforge.export.card import model_card
 from pesforge.export.classical_files import write_classical
-from pesforge.io import read_json, write_json, write_text
+from pesforge.io import read_json, sha256_of, write_json, write_text
 from pesforge.potentials.classical import ClassicalPotential
 from pesforge.potentials.ensemble import HeadEnsemble
 from pesforge.potentials.head import NeuralHead
@@ -89,7 +88,7 @@ def save_model(folder: Path | str, model: Model, metadata: Mapping[str, Any]) ->
             "format": FORMAT,
             "kind": model.kind,
             **described,
-            "sha256": {file.name: _digest(file) for file in files},
+            "sha256": {file.name: sha256_of(file) for file in files},
             "metadata": dict(metadata),
         }
         write_json(temporary / MODEL, whole)
@@ -174,7 +173,7 @@ def load_potential(folder: Path | str, guard: Guard | Action | None = None) -> P
         )
     try:
         for name, digest in model["sha256"].items():
-            if _digest(place / Path(name).name) != digest:
+            if sha256_of(place / Path(name).name) != digest:
                 raise DataError(f"{place}: {name} does not belong to {MODEL}; export the potential again.")
         if model["kind"] not in READERS:
             raise DataError(f"{place}: kind {model['kind']!r} is not known; it is one of {', '.join(READERS)}.")
@@ -186,7 +185,3 @@ def load_potential(folder: Path | str, guard: Guard | Action | None = None) -> P
             f"{place}: the potential cannot be read ({type(error).__name__}: {error}). Copy the whole folder, or "
             "export the potential again."
         ) from error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

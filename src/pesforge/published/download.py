@@ -9,8 +9,7 @@ import pooch
 import requests
 
 from pesforge.errors import DataError
-from pesforge.io import atomic_path, read_json, write_text
-from pesforge.published.sources import sha256_of
+from pesforge.io import atomic_path, read_json, sha256_of, write_text
 
 TIMEOUT_S = 60.0
 """Longest silence of the server."""

@@ -9,10 +9,9 @@ from typing import Any
 from pesforge.dataset import read_dataset
 from pesforge.errors import DataError
 from pesforge.fields import FAMILY
-from pesforge.io import atomic_path, write_frames
+from pesforge.io import atomic_path, sha256_of, write_frames
 from pesforge.published.convert import read_published
 from pesforge.published.mlearn import STRESS_REMARK, STRESS_REMARKS
-from pesforge.published.sources import sha256_of
 
 
 def prepare(

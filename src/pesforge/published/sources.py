@@ -1,17 +1,10 @@
 """Where the labels of a published set are: addresses, local files, digests."""
 
-import hashlib
 from pathlib import Path
 
 from pesforge.errors import DataError
 from pesforge.published.mlearn import BASE_URL
 from pesforge.published.settings import SPLITS, Published
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def url_of(settings: Published, element: str, split: str) -> str:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pesforge.archive.contents import MANIFEST, damaged, files_of, labels_of, sha256, stores_of
+from pesforge.archive.contents import MANIFEST, damaged, files_of, labels_of, stores_of
 from pesforge.errors import DataError
+from pesforge.io import sha256_of
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """SHA-256 of nothing (FIPS 180-4)."""
@@ -12,7 +13,7 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 def test_changed_and_lost_files_are_named(tmp_path):
     for name in ("one", "two", "three"):
         (tmp_path / name).write_bytes(b"")
-    assert sha256(tmp_path / "one") == EMPTY
+    assert sha256_of(tmp_path / "one") == EMPTY
     (tmp_path / MANIFEST).write_text("".join(f"{EMPTY}  {name}\n" for name in ("one", "two", "three")))
     assert damaged(tmp_path) == []
     (tmp_path / "two").write_bytes(b"x")
