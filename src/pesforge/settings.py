@@ -254,6 +254,8 @@ class Tolerances(Section):
     stress_rmse_gpa: Positive = Field(0.15, description="leave-one-structure-out stress error, GPa")
     lattice_constant_percent: Positive = Field(0.1, description="lattice constant, %")
     bulk_modulus_percent: Positive = Field(2.0, description="bulk modulus, %")
+    bulk_derivative_percent: Positive = Field(10.0, description="derivative of the bulk modulus by pressure, %")
+    cohesive_percent: Positive = Field(2.0, description="cohesive energy, %; judged where free atoms are labelled")
     elastic_percent: Positive = Field(5.0, description="elastic constants, %")
     phonon_percent: Positive = Field(3.0, description="optical phonons at Γ, %")
     symmetry_ev: Positive = Field(1e-8, description="energy change under a symmetry operation, eV/atom")

@@ -12,6 +12,7 @@ from pesforge.settings import Validate
 from pesforge.structure import from_plain
 from pesforge.validation.accuracy import accuracy_checks, domain_of, unfit_families
 from pesforge.validation.check import Check
+from pesforge.validation.cohesion import cohesion_check
 from pesforge.validation.defects import Sides, compare_defects, mesh_offsets
 from pesforge.validation.derivatives import derivative_checks
 from pesforge.validation.dynamics import dynamics_checks
@@ -55,13 +56,23 @@ def work(job):
         Crystal(parent, at_rest["energy"], mu["potential"]),
         mesh_offsets(converge),
     )
-    excess, defects = compare_defects(calculator, read_frames(job.input.labels), sides, settings.tolerances)
+    labels = read_frames(job.input.labels)
+    excess, defects = compare_defects(calculator, labels, sides, settings.tolerances)
+    minima = {side: curves["eos"][f"{side}_fit"] for side in ("dft", "potential")}
+    cohesion = cohesion_check(
+        calculator,
+        parent,
+        labels,
+        crystal_ev_per_atom={side: fit and fit["energy_ev_per_atom"] for side, fit in minima.items()},
+        tolerance_percent=settings.tolerances.cohesive_percent,
+    )
     checks = [
         *(Check(**check) for check in converge["label_checks"]),
         *accuracy_checks(held_out["errors"], settings.tolerances, held_out["how"]),
         *symmetry_checks(parent, calculator, **probe),
         *derivative_checks(parent, calculator, **probe),
         *properties,
+        cohesion,
         spectrum_check(parent, **phi, tolerances=settings.tolerances),
         *stable,
         *excess,

@@ -42,6 +42,7 @@ GROUPS = {
     "symmetry": "Symmetry",
     "derivatives": "Forces and stress as derivatives",
     "eos": "Equation of state",
+    "cohesion": "Cohesive energy",
     "elastic": "Elastic constants",
     "phonon": "Phonons",
     "hull": "Formation energies and stable phases",
@@ -52,7 +53,7 @@ GROUPS = {
 }
 SMALLEST = 1e-4
 """Smaller numbers have a power of ten."""
-HEADLINE_GROUPS = ("accuracy", "eos", "elastic", "phonon", "hull", "defect", "surface", "fault")
+HEADLINE_GROUPS = ("accuracy", "eos", "cohesion", "elastic", "phonon", "hull", "defect", "surface", "fault")
 
 
 def number(value: Any, digits: int = 4) -> str:

@@ -24,6 +24,7 @@ from pesforge.validation.hull import (
     missing_references,
     one_settings,
 )
+from pesforge.validation.properties import energy_ev
 
 GROUP = "hull"
 OF_POTENTIAL = "potential"
@@ -82,7 +83,7 @@ def compare_phases(
         cells = volume_cells(from_plain(crystal["cell"]), settings.eos_points, settings.eos_linear_strain_max)
         theirs.append(relaxed(crystal, cells, known["energies_ev"], known["settings_hash"]))
         try:
-            ours.append(relaxed(crystal, cells, [_energy(calculator, cell) for cell in cells], OF_POTENTIAL))
+            ours.append(relaxed(crystal, cells, [energy_ev(calculator, cell) for cell in cells], OF_POTENTIAL))
         except DataError:
             ours.append(None)
     phases = [phase for phase, _ in theirs]
@@ -113,7 +114,7 @@ def own_potentials(
     for crystal in crystals:
         cells = volume_cells(from_plain(crystal["cell"]), settings.eos_points, settings.eos_linear_strain_max)
         try:
-            found.append(relaxed(crystal, cells, [_energy(calculator, cell) for cell in cells], OF_POTENTIAL)[0])
+            found.append(relaxed(crystal, cells, [energy_ev(calculator, cell) for cell in cells], OF_POTENTIAL)[0])
         except DataError:
             continue
     return _potentials(found)
@@ -204,7 +205,7 @@ def _by_family(
     """Formation energies of the labelled structures by family: range of the reference, and deviation."""
     found: dict[str, list[list[float]]] = {}
     for frame in frames:
-        sides = {"dft": float(frame.get_potential_energy()), "potential": _energy(calculator, frame)}
+        sides = {"dft": float(frame.get_potential_energy()), "potential": energy_ev(calculator, frame)}
         pair = [
             1e3 * formation_energy(_structure(frame, energy / len(frame)), potentials[side])
             for side, energy in sides.items()
@@ -233,9 +234,3 @@ def _structure(frame: Atoms, energy_ev_per_atom: float) -> Phase:
 def _elements(crystals: Sequence[Mapping[str, Any]]) -> dict[str, None]:
     """All elements, those of the parent first and in its order."""
     return dict.fromkeys(symbol for crystal in crystals for symbol in crystal["cell"]["symbols"])
-
-
-def _energy(calculator: Calculator, cell: Atoms) -> float:
-    atoms = cell.copy()
-    atoms.calc = calculator
-    return float(atoms.get_potential_energy())

@@ -38,6 +38,13 @@ def evaluate(calculator: Calculator, frames: Sequence[Atoms]) -> list[dict[str, 
     return found
 
 
+def energy_ev(calculator: Calculator, frame: Atoms) -> float:
+    """Energy in eV of a structure by a calculator."""
+    atoms = frame.copy()
+    atoms.calc = calculator
+    return float(atoms.get_potential_energy())
+
+
 def at_equilibrium(parent: Atoms, fit: EquationOfState) -> Atoms:
     """The parent scaled to the minimum of an equation of state."""
     scaled = parent.copy()
@@ -136,6 +143,34 @@ def elastic_checks(
     return checks
 
 
+def eos_checks(
+    length_ang: float, theirs: EquationOfState, ours: EquationOfState | None, tolerances: Tolerances
+) -> list[Check]:
+    """Lattice constant, bulk modulus and its derivative at the minimum of the equation of state.
+
+    Args:
+        length_ang: length of the first lattice vector of the parent.
+        theirs: equation of state of the reference.
+        ours: that of the potential; None where it has no minimum, which fails.
+        tolerances: largest deviation.
+    """
+
+    def check(name: str, key: str, allowed: float, unit: str, meaning: str, factor: float = 1.0) -> Check:
+        found = factor * getattr(ours, key) if ours else math.nan
+        wanted = factor * getattr(theirs, key)
+        return relative(
+            name, "eos", found, reference=wanted, tolerance_percent=allowed, unit=unit, meaning=f"{meaning} its minimum"
+        )
+
+    first = "length of the first lattice vector of the crystal at"
+    curvature, change = "curvature of the equation of state at", "change of the bulk modulus with pressure at"
+    return [
+        check("lattice constant", "lattice_scale", tolerances.lattice_constant_percent, "Å", first, length_ang),
+        check("bulk modulus", "bulk_modulus_gpa", tolerances.bulk_modulus_percent, "GPa", curvature),
+        check("bulk modulus, derivative", "bulk_modulus_derivative", tolerances.bulk_derivative_percent, "", change),
+    ]
+
+
 def compare(
     calculator: Calculator, parent: Atoms, *, reference: dict[str, Any], settings: Validate, displacement_ang: float
 ) -> tuple[list[Check], dict[str, Any]]:
@@ -155,27 +190,7 @@ def compare(
     volumes = [cell.get_volume() for cell in cells]
     energies = [found["energy"] for found in evaluate(calculator, cells)]
     theirs, ours = fit_eos(parent, volumes, reference["energies_ev"]), _minimum(parent, volumes, energies)
-    length = float(np.linalg.norm(parent.cell.array[0]))
-    checks = [
-        relative(
-            "lattice constant",
-            "eos",
-            length * ours.lattice_scale if ours else math.nan,
-            reference=length * theirs.lattice_scale,
-            tolerance_percent=tolerances.lattice_constant_percent,
-            unit="Å",
-            meaning="length of the first lattice vector at the minimum of the equation of state",
-        ),
-        relative(
-            "bulk modulus",
-            "eos",
-            ours.bulk_modulus_gpa if ours else math.nan,
-            reference=theirs.bulk_modulus_gpa,
-            tolerance_percent=tolerances.bulk_modulus_percent,
-            unit="GPa",
-            meaning="curvature of the equation of state at its minimum",
-        ),
-    ]
+    checks = eos_checks(float(np.linalg.norm(parent.cell.array[0])), theirs, ours, tolerances)
     frequency, phi = phonon_thz(calculator, parent, displacement_ang)
     constants, stresses = {}, {"dft": reference.get("residual_stress_gpa"), "potential": None}
     if ours:

@@ -79,6 +79,7 @@ ENERGY = Need("accuracy", "energy", "held-out energy error")
 FORCE = Need("accuracy", "force", "held-out force error")
 STRESS = Need("accuracy", "stress", "held-out stress error")
 EOS = Need("eos", "", "equation of state")
+COHESION = Need("cohesion", "", "cohesive energy")
 ELASTIC = Need("elastic", "", "elastic constants")
 PHONON = Need("phonon", "", "phonons")
 HULL = Need("hull", "", "formation energies and stable phases")
@@ -96,7 +97,8 @@ VIBRATIONS = Use("vibrations", (FORCE, PHONON))
 DEFECTS = Use("defects", (ENERGY, DEFECT), only_tested=True)
 SURFACES = Use("surfaces", (ENERGY, SURFACE), only_tested=True)
 FAULTS = Use("faults", (ENERGY, FAULT), only_tested=True)
-USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS, STABILITY, DEFECTS, SURFACES, FAULTS)
+BINDING = Use("binding", (EOS, COHESION), only_tested=True)
+USES = (BALANCED, RELAXATION, PHASE_DIAGRAM, ELASTICITY, VIBRATIONS, STABILITY, DEFECTS, SURFACES, FAULTS, BINDING)
 WORDS = {
     "balanced": "energies, forces and stresses of structures like those in the training data (general use)",
     "relaxation": "relaxation and molecular dynamics within the sampled range",
@@ -107,6 +109,7 @@ WORDS = {
     "defects": "energies of the labelled point defects and of others like them",
     "surfaces": "energies of the labelled surfaces",
     "faults": "stacking faults along the labelled lines",
+    "binding": "cohesive energies",
 }
 UNSAMPLED = {
     "surface": "free surfaces",

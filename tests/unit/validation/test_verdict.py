@@ -25,9 +25,10 @@ GROUPS = (
     ("vacancy of Si", "defect"),
     ("surface (1 0 0)", "surface"),
     ("γ-line (1 1 1)", "fault"),
+    ("cohesive energy", "cohesion"),
 )
-GROUPS_USES = {"defect": "defects", "surface": "surfaces", "fault": "faults"}
-SAMPLED = 4
+GROUPS_USES = {"defect": "defects", "surface": "surfaces", "fault": "faults", "cohesion": "binding"}
+SAMPLED = 5
 """Groups at the end that are told of only where such structures were sampled, or that were not asked for."""
 
 
@@ -47,7 +48,7 @@ def test_everything_within_tolerance_allows_every_use():
     found = verdict(checks(), use="balanced", domain=DOMAIN)
     assert found["usable"]
     assert allowed(found) == set(WORDS)
-    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (14, 0, 0, [])
+    assert (found["passed"], found["failed"], found["not_applicable"], found["failures"]) == (15, 0, 0, [])
     assert "may be used" in found["summary"]
 
 
@@ -57,7 +58,7 @@ def test_everything_within_tolerance_allows_every_use():
         ("energy RMSE", {"balanced", "phase_diagram", "stability", "defects", "surfaces", "faults"}),
         ("force RMSE", {"balanced", "relaxation", "vibrations"}),
         ("stress RMSE", {"balanced", "elastic"}),
-        ("bulk modulus", {"phase_diagram", "elastic"}),
+        ("bulk modulus", {"phase_diagram", "elastic", "binding"}),
         ("C44", {"elastic"}),
         ("optical phonon", {"vibrations"}),
         ("formation energy", {"phase_diagram", "stability"}),
@@ -65,6 +66,7 @@ def test_everything_within_tolerance_allows_every_use():
         ("vacancy of Si", {"defects"}),
         ("surface (1 0 0)", {"surfaces"}),
         ("γ-line (1 1 1)", {"faults"}),
+        ("cohesive energy", {"binding"}),
         ("force of the labels", set(WORDS)),
         ("rotation: energy", set(WORDS)),
         ("force against finite difference", set(WORDS)),
