@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,19 @@ class Cluster:
     def node_state(self) -> str:
         """State of the node, such as `idle`."""
         return self.command("sinfo", "--noheader", "--format=%T").split("*")[0]
+
+    def take_node_down(self) -> None:
+        """Declare the node lost."""
+        self.command("scontrol", "update", f"nodename={self.host}", "state=down", "reason=test")
+
+    def bring_node_back(self) -> None:
+        """Give the node back once the cluster has finished with its jobs; it refuses until then."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.node_state() == "down" and time.monotonic() < deadline:
+            with suppress(subprocess.CalledProcessError):
+                self.command("scontrol", "update", f"nodename={self.host}", "state=resume")
+            time.sleep(0.5)
+        self.wait_until_up()
 
     def wait_until_up(self) -> None:
         """Wait for the node."""

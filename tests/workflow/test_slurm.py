@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(missing()), reason=f"SLURM: {', '.join(missing())} not there"),
 ]
+LABELS = "results/tiny/label/labels.extxyz"
 QUICK = (
     *("--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"),
     *("--latency-wait", "10"),
@@ -104,10 +105,11 @@ def test_jobs_that_run_out_of_memory_or_time_get_more_of_both(slurm, tmp_path, m
     assert set(states) & {"OUT_OF_MEMORY", "CANCELLED", "FAILED"}, "how SLURM calls a job that took too much memory"
 
 
-def evidence(results: Path) -> dict[str, bytes]:
-    """Evidence but for times and versions."""
-    files = (results / "evidence").glob("*.json")
-    return {path.name: path.read_bytes() for path in files if path.stem not in TIMED}
+def outcome(results: Path) -> dict[str, bytes]:
+    """Labels, and evidence but for times and versions, as far as a run has come."""
+    evidence = (path for path in (results / "evidence").glob("*.json") if path.stem not in TIMED)
+    files = (results.parents[1] / LABELS, *evidence)
+    return {str(path.relative_to(results.parents[1])): path.read_bytes() for path in files}
 
 
 def computed(results: Path) -> Counter[str]:
@@ -117,8 +119,9 @@ def computed(results: Path) -> Counter[str]:
     return Counter(event["key"] for event in events if event["event"] == "finished")
 
 
-def test_a_study_survives_what_a_cluster_does_to_it(slurm, finished, tmp_path, make_clone, monkeypatch):
-    """Master killed beside its running jobs, a job cancelled, the node down: the same evidence, no label twice."""
+@pytest.mark.parametrize("target", [LABELS, pytest.param("all", marks=pytest.mark.nightly)])
+def test_a_study_survives_what_a_cluster_does_to_it(target, slurm, finished, tmp_path, make_clone, monkeypatch):
+    """Master killed beside its running jobs, a job cancelled, the node down: the same files, no label twice."""
     clone = make_clone(tmp_path / "pesforge")
     results, keys = clone.root / "results/tiny", sorted(computed(finished.root / "results/tiny"))
     left_out = keys[::4]
@@ -128,7 +131,7 @@ def test_a_study_survives_what_a_cluster_does_to_it(slurm, finished, tmp_path, m
         (results / "store" / key[:2] / f"{key}.json").unlink()
     for name, value in slurm.environment.items():
         monkeypatch.setenv(name, value)
-    words = ("--profile", "profiles/slurm", *QUICK)
+    words = ("--profile", "profiles/slurm", *QUICK, target)
 
     first = clone.start(*words, stdout=subprocess.DEVNULL)
     until(lambda: bool(computed(results)) and bool(slurm.jobs("RUNNING")))
@@ -143,14 +146,18 @@ def test_a_study_survives_what_a_cluster_does_to_it(slurm, finished, tmp_path, m
     cancelled = sorted(set(slurm.jobs("RUNNING")) - set(orphans))[0]
     slurm.command("scancel", cancelled)
     until(lambda: bool(set(slurm.jobs("RUNNING")) - {*orphans, cancelled}))
-    slurm.command("scontrol", "update", f"nodename={slurm.host}", "state=down", "reason=test")
+    slurm.take_node_down()
     time.sleep(5)
-    slurm.command("scontrol", "update", f"nodename={slurm.host}", "state=resume")
+    slurm.bring_node_back()
     output, _ = second.communicate(timeout=1500)
     if second.returncode:
         output = clone.snakemake(*words)
-    assert evidence(results) == evidence(finished.root / "results/tiny"), output[-2000:]
+    found, wanted = outcome(results), outcome(finished.root / "results/tiny")
+    assert found == {name: wanted[name] for name in found}, output[-2000:]
+    assert LABELS in found
+    assert target == LABELS or len(found) == len(wanted)
     times = computed(results)
     assert set(times.values()) == {1}, "no label twice"
     assert set(times) <= set(left_out), "none that was there"
-    assert {path.stem for path in (results / "store").glob("*/*.json")} >= set(keys), "none lost"
+    asked = set(keys) if target == "all" else set(keys) - set(left_out) | set(times)
+    assert {path.stem for path in (results / "store").glob("*/*.json")} >= asked, "none lost"

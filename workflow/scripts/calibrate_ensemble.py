@@ -11,6 +11,7 @@ from pesforge.export.ensemble import (
     dropout_left_out,
     dropout_seed,
     linear_members,
+    linear_seeds,
     member_errors,
     member_rows,
     members_left_out,
@@ -39,7 +40,7 @@ def left_out(job, choice, design, projections):
     structures, found, draws = dropout_left_out(
         runs, design, projections, rate=rate, seed=dropout_seed(job.params.study_seed)
     )
-    told = {"members": [], "errors": [], "note": None}
+    told = {"members": [], "errors": [], "note": linear_seeds(runs)}
     return structures, found, moments(draws)[1], f"variance over {DRAWS} draws of dropout of {rate:g}", told
 
 

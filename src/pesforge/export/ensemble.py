@@ -84,6 +84,22 @@ def _joined(parts: Sequence[Residuals]) -> Residuals:
     return Residuals(*(np.concatenate([getattr(part, name) for part in parts]) for name in Residuals.__annotations__))
 
 
+def linear_seeds(runs: Sequence[Path]) -> str | None:
+    """What is to be said of heads of a point with dropout that no epoch improved; None where there are none.
+
+    Args:
+        runs: folders of the runs of the point, one per seed.
+    """
+    still = sum(read_json(run / "metrics.json")["best_epoch"] == 0 for run in runs)
+    if not still:
+        return None
+    return (
+        f"{still} of the {len(runs)} heads of this point stayed at the linear potential, no epoch having improved "
+        "them: their draws do not differ, so that the intervals rest on noise where these were judged. The shipped "
+        "head is one that moved."
+    )
+
+
 def dropout_seed(study_seed: int) -> int:
     """Seed of the draws of dropout of a study."""
     return derive_seed(study_seed, "dropout")

@@ -20,7 +20,7 @@ from pesforge.representations.arrays import BoolArray, FloatArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
 from pesforge.training.judge import judge, pooled_residuals
-from pesforge.training.stages import fit_linear, split_of
+from pesforge.training.stages import fit_linear, most_improved, split_of
 from pesforge.uncertainty.calibrated import Calibrated
 from pesforge.uncertainty.variance import linear_left_out
 
@@ -131,8 +131,8 @@ def take_away(
     """Write the chosen potential into `folder`.
 
     A linear potential is fitted to all curated structures and holds its posterior with the laws of its errors. A neural
-    one is the run with the smallest validation loss, on the linear potential of the structures that this run has seen:
-    what is shipped is what was judged.
+    one is the run that improved its validation loss most, on the linear potential of the structures that this run has
+    seen: what is shipped is what was judged.
 
     Args:
         folder: place of the potential.
@@ -162,8 +162,7 @@ def take_away(
         )
         save_model(folder, potential.knowing(frames), known)
         return
-    losses = [min(row["validation_loss"] for row in read_json(run / "metrics.json")["history"]) for run in runs]
-    best = losses.index(min(losses))
+    best = most_improved([read_json(run / "metrics.json") for run in runs])
     split = split_of(
         design,
         folds=folds,

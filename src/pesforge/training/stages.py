@@ -254,6 +254,22 @@ def choose_candidate(
     return {"use": use, "reason": REASONS[use], "candidates": listed, "heads_that_stayed_zero": unmoved}
 
 
+def most_improved(seeds: Sequence[Mapping[str, Any]]) -> int:
+    """Index of the run whose best epoch lowered its validation loss by the largest factor.
+
+    Every seed is validated on groups of its own, some of them harder than others: the losses themselves cannot be
+    compared, what a head took from that of the linear potential can. The first of equal ones.
+
+    Args:
+        seeds: metrics of the runs of a point, one per seed.
+    """
+    shares = []
+    for seed in seeds:
+        losses = [row["validation_loss"] for row in seed["history"]]
+        shares.append(min(losses) / losses[0])
+    return shares.index(min(shares))
+
+
 def training_evidence(metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Evidence of the stage `train`: all runs, and Reg-M with and without.
 

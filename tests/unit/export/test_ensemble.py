@@ -12,10 +12,12 @@ from pesforge.export.ensemble import (
     dropout_left_out,
     ensemble_held_out,
     linear_members,
+    linear_seeds,
     member_errors,
     members_left_out,
     take_away_ensemble,
 )
+from pesforge.io import write_json
 from pesforge.metrics import Residuals
 from pesforge.potentials.head import NeuralHead
 from pesforge.potentials.linear import residuals
@@ -172,3 +174,10 @@ def test_shipped_members_that_stayed_linear_are_told():
     rows = [{"part": part, "best_epoch": epoch} for part, epoch in (("0", 0), (WHOLE, 0), (WHOLE, 15), (WHOLE, 30))]
     assert linear_members(rows).startswith("1 of the 3 shipped members stayed at the linear potential")
     assert linear_members([*rows[:1], *rows[2:]]) is None
+
+
+def test_heads_with_dropout_that_stayed_linear_are_told_of(tmp_path):
+    for number, epoch in enumerate((0, 25)):
+        write_json(tmp_path / f"seed_{number}" / "metrics.json", {"best_epoch": epoch})
+    assert linear_seeds([tmp_path / "seed_0", tmp_path / "seed_1"]).startswith("1 of the 2 heads of this point stayed")
+    assert linear_seeds([tmp_path / "seed_1"]) is None

@@ -18,7 +18,15 @@ from pesforge.representations.projections import project_all
 from pesforge.settings import Crossvalidate
 from pesforge.training.compose import compose
 from pesforge.training.judge import judge, save_residuals
-from pesforge.training.stages import choose_candidate, fit_linear, head_labels, split_of, train_point, training_evidence
+from pesforge.training.stages import (
+    choose_candidate,
+    fit_linear,
+    head_labels,
+    most_improved,
+    split_of,
+    train_point,
+    training_evidence,
+)
 
 TRAIN = Path(__file__).parents[3] / "config" / "train"
 BASIS = AceBasis(species=("Cu",), cutoff_ang=4.5, max_degree=(6, 6), l_max=(0, 3))
@@ -120,8 +128,7 @@ def test_the_potential_that_is_shipped_is_the_one_that_was_judged(
         assert calculator.potential.posterior.trained.largest_leverage == pytest.approx(largest, rel=1e-4)
         assert told.force_sigma_ev_per_ang.shape == copper_frames[0].positions.shape
     else:
-        losses = [min(row["validation_loss"] for row in found["history"]) for found in trained["metrics"]]
-        best = losses.index(min(losses))
+        best = most_improved(trained["metrics"])
         assert trained["metrics"][best]["best_epoch"] > 0
         content = np.load(trained["runs"][best] / "residuals.npz")
         structures, energies = content["structures"], content["energy"]
@@ -152,6 +159,13 @@ def seed(squares, number, best_epoch=5):
     sums = {"thermal": {"energy": [squares, number], "force": [squares, number], "stress": [0.0, 0]}}
     loss = {"w_energy": 1, "w_force": 1, "w_stress": 1, "lambda_m": 0}
     return {"best_epoch": best_epoch, "loss": loss, "linear": {"sums": sums}, "neural": {"sums": sums}}
+
+
+def test_a_head_that_moved_is_shipped_before_one_that_stayed_zero_on_easier_groups():
+    runs = [
+        {"history": [{"validation_loss": loss} for loss in losses]} for losses in ((2.0, 4.0), (9.0, 6.0), (9.0, 8.0))
+    ]
+    assert most_improved(runs) == 1
 
 
 def test_a_head_that_stayed_zero_in_every_seed_is_no_candidate():
