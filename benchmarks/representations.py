@@ -3,7 +3,9 @@
 All have the same kernel, centres, grid and data; only the numbers that describe a structure differ. The kernel between
 two structures is exp(−d²/2L²) of the distance between their vectors, those of atoms averaged; L is a multiple of the
 median distance. Length and ridge are those with the lowest error left out, from the same grid for all, so that all
-are flattered alike. Energies are per atom. Forces are not fitted: only the cluster expansion has derivatives here.
+are flattered alike. Energies are per atom, and the energy of every element is free. Forces are not fitted: only the
+cluster expansion has derivatives here. × is the error over that of the cluster expansion, ± its standard error by the
+jackknife over groups.
 
 Usage: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/representations.py results/default [results/silicon …] --out DIR
 """
@@ -19,7 +21,9 @@ from matplotlib.figure import Figure
 
 from pesforge.fields import GROUP
 from pesforge.io import read_frames
-from pesforge.metrics import Residuals, errors, standard_errors
+from pesforge.metrics import Residuals, errors, paired_changes, standard_errors
+from pesforge.report import svg
+from pesforge.report.text import plus_minus
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.crystal_graph import CrystalGraph
 from pesforge.representations.directional import DirectionalLayer
@@ -29,9 +33,9 @@ from pesforge.representations.structure_factor import StructureFactor
 CUTOFF_ANG = 5.0
 LENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Multiples of the median distance of two structures."""
-RIDGES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
-CONSTANT = 100.0
-"""Added to every kernel, so that the mean energy is free."""
+RIDGES = (1e-11, 1e-10, 1e-9, 1e-8, 1e-6, 1e-4, 1e-2)
+FREE = 10.0
+"""Times the product of compositions, added to every kernel, so that an energy for each element is free."""
 BINS = 64
 
 Vector = np.ndarray
@@ -47,17 +51,17 @@ def distances_of(atoms: Atoms) -> Vector:
 
 
 def representations(species: tuple[str, ...]) -> dict[str, Represent]:
-    """The vectors of a structure by name."""
+    """The vectors of a structure by name; the others are compared with the first."""
     soap, factor = Soap(species, CUTOFF_ANG), StructureFactor(species, q_max_per_ang=12.0, points=64)
     angular, plain = (DirectionalLayer(species, CUTOFF_ANG, l_max=l_max) for l_max in (4, -1))
     ace = AceBasis(species, CUTOFF_ANG, (10, 12, 10), (0, 5, 4))
     return {
+        "ACE": lambda atoms: ace.rows(atoms)[0] / len(atoms),
         "structure factor": factor.structure,
         "distances of the graph": distances_of,
         "messages without angles": lambda atoms: plain.atoms(atoms).mean(axis=0),
         "directional messages": lambda atoms: angular.atoms(atoms).mean(axis=0),
         "SOAP": lambda atoms: soap.atoms(atoms).mean(axis=0),
-        "ACE": lambda atoms: ace.rows(atoms)[0] / len(atoms),
     }
 
 
@@ -68,9 +72,9 @@ def left_out(kernel: Vector, energies: Vector, groups: Sequence[str], ridge: flo
         kernel: (S, S).
         energies: (S,).
         groups: (S,).
-        ridge: added to the diagonal, times the mean of the diagonal.
+        ridge: added to the diagonal.
     """
-    inverse = np.linalg.inv(kernel + ridge * np.trace(kernel) / len(kernel) * np.eye(len(kernel)))
+    inverse = np.linalg.inv(kernel + ridge * np.eye(len(kernel)))
     weights, names, found = inverse @ energies, np.array(groups), np.empty(len(energies))
     for group in dict.fromkeys(groups):
         own = np.flatnonzero(names == group)
@@ -78,8 +82,8 @@ def left_out(kernel: Vector, energies: Vector, groups: Sequence[str], ridge: flo
     return found
 
 
-def judge(vectors: Vector, frames: Sequence[Atoms]) -> dict[str, float]:
-    """Lowest error left out over the grid in meV/atom, its standard error, and where it is.
+def judge(vectors: Vector, frames: Sequence[Atoms]) -> tuple[dict[str, float], Residuals]:
+    """Lowest error left out over the grid in meV/atom, its standard error and where it is; and the residuals there.
 
     Args:
         vectors: (S, F).
@@ -87,39 +91,62 @@ def judge(vectors: Vector, frames: Sequence[Atoms]) -> dict[str, float]:
     """
     energies = np.array([atoms.get_potential_energy() / len(atoms) for atoms in frames])
     groups, sizes = [str(atoms.info[GROUP]) for atoms in frames], np.array([len(atoms) for atoms in frames])
-    centred, unlabelled = energies - energies.mean(), np.full(6 * len(frames), np.nan)
+    elements = sorted({number for atoms in frames for number in atoms.numbers})
+    composition = np.array([[np.mean(atoms.numbers == number) for number in elements] for atoms in frames])
+    unlabelled = np.full(6 * len(frames), np.nan), np.full(3 * sizes.sum(), np.nan)
     scaled = vectors - vectors.mean(axis=0)
-    squares = ((scaled[:, None] - scaled) ** 2).sum(axis=2)
+    squares = np.array([((scaled - row) ** 2).sum(axis=1) for row in scaled])
     median = np.median(squares[np.triu_indices(len(frames), 1)])
     rows = []
     for length in LENGTHS:
-        kernel = np.exp(-squares / (2 * length**2 * median)) + CONSTANT
+        kernel = np.exp(-squares / (2 * length**2 * median)) + FREE * composition @ composition.T
         for ridge in RIDGES:
-            found = left_out(kernel, centred, groups, ridge)
-            residuals = Residuals(found, np.full(3 * sizes.sum(), np.nan), unlabelled, sizes)
-            key = "energy_rmse_mev_per_atom"
-            error, spread = errors(residuals)[key], standard_errors(residuals, groups)["energy_rmse_se_mev_per_atom"]
-            rows.append({"error": error, "se": spread, "length": length, "ridge": ridge})
-    return min(rows, key=lambda row: row["error"])
+            found = left_out(kernel, energies - energies.mean(), groups, ridge)
+            residuals = Residuals(found, unlabelled[1], unlabelled[0], sizes)
+            error = errors(residuals)["energy_rmse_mev_per_atom"]
+            rows.append(({"error": error, "length": length, "ridge": ridge}, residuals))
+    best, residuals = min(rows, key=lambda row: row[0]["error"])
+    return best | {"se": standard_errors(residuals, groups)["energy_rmse_se_mev_per_atom"]}, residuals
 
 
 def draw(table: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     """Errors with their standard errors, a panel for each study."""
-    figure = Figure(figsize=(4.2 * len(table), 2.6), layout="constrained")
-    panels = figure.subplots(1, len(table), squeeze=False, sharey=True)[0]
-    for panel, (study, rows) in zip(panels, table.items(), strict=True):
-        panel.errorbar(
-            [row["error"] for row in rows.values()],
-            range(len(rows)),
-            xerr=[row["se"] for row in rows.values()],
-            fmt="o",
-            capsize=3,
-        )
+    lines = -(-len(table) // 2)
+    figure = Figure(figsize=(4.1 * min(len(table), 2), 2.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, min(len(table), 2), squeeze=False, sharey=True).ravel()
+    for panel, (study, rows) in zip(panels, table.items(), strict=False):
+        found, spread = ([row[key] for row in rows.values()] for key in ("error", "se"))
+        panel.errorbar(found, range(len(rows)), xerr=spread, fmt="o", capsize=3, color=svg.BLUE)
         panel.set_yticks(range(len(rows)), list(rows))
-        panel.set_xscale("log")
+        svg.log_axis(panel, "x")
         panel.set_xlabel("energy error left out by group (meV/atom)")
         panel.set_title(study)
+    for panel in panels[len(table) :]:
+        panel.remove()
     figure.savefig(path)
+
+
+def compared(frames: Sequence[Atoms]) -> dict[str, dict[str, float]]:
+    """Errors of all representations on the structures of a study; prints a line of the table for each."""
+    species = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
+    groups = [str(atoms.info[GROUP]) for atoms in frames]
+    table: dict[str, dict[str, float]] = {}
+    base: Residuals | None = None
+    for name, represent in representations(species).items():
+        begun = time.process_time()
+        vectors = np.array([represent(atoms) for atoms in frames])
+        seconds = time.process_time() - begun
+        row, residuals = judge(vectors, frames)
+        base = base or residuals
+        change = paired_changes(base, residuals, groups)
+        table[name] = row
+        factor = plus_minus(change["energy_rmse_factor"], change["energy_rmse_factor_se"])
+        print(
+            f"| {name} | {vectors.shape[1]} | {plus_minus(row['error'], row['se'])} | {factor} | {row['length']:g} | "
+            f"{row['ridge']:g} | {seconds:.2f} |",
+            flush=True,
+        )
+    return table
 
 
 def main() -> None:
@@ -136,22 +163,11 @@ def main() -> None:
             for atoms in read_frames(folder / "curate" / "curated.extxyz")
             if atoms.pbc.all() and (not given.families or atoms.info["family"] in given.families)
         ]
-        species = tuple(sorted({symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}))
         print(f"{folder.name}: {len(frames)} structures, {len({atoms.info[GROUP] for atoms in frames})} groups")
-        table[folder.name] = {}
-        for name, represent in representations(species).items():
-            begun = time.process_time()
-            vectors = np.array([represent(atoms) for atoms in frames])
-            seconds = time.process_time() - begun
-            row = judge(vectors, frames)
-            table[folder.name][name] = row
-            print(
-                f"| {name} | {vectors.shape[1]} | {row['error']:.3g} ± {row['se']:.2g} | {row['length']:g} | "
-                f"{row['ridge']:g} | {seconds:.2f} |",
-                flush=True,
-            )
+        table[folder.name] = compared(frames)
     given.out.mkdir(parents=True, exist_ok=True)
-    draw(table, given.out / "representations.svg")
+    with svg.drawing("representations"):
+        draw(table, given.out / "representations.svg")
 
 
 if __name__ == "__main__":
