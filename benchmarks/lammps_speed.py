@@ -23,8 +23,9 @@ from ase.io import write
 from peers import pod
 from peers.lammps_style import snap_functions
 
-from pesforge.export.calculator import PesforgeCalculator, Potential
+from pesforge.export.calculator import PesforgeCalculator
 from pesforge.export.lammps import build_plugin, import_lammps, leverage_terms, write_ace_file
+from pesforge.export.potential import Potential
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.ace import AceBasis
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from ase import Atoms
 
 from pesforge.curation.influence import Property
-from pesforge.export.calculator import PesforgeCalculator, Potential
+from pesforge.export.calculator import PesforgeCalculator
+from pesforge.export.potential import Potential
 from pesforge.potentials.normal import LinearFit
 from pesforge.representations.stacked import Basis
 from pesforge.validation.elastic_constants import named_constants

@@ -18,7 +18,7 @@ from pesforge.uncertainty.noise import NoiseHead
 from pesforge.uncertainty.predicted import Predicted, Uncertainty
 
 if TYPE_CHECKING:
-    from pesforge.export.calculator import Potential
+    from pesforge.export.potential import Potential
 
 
 def own_error(potential: "Potential", atoms: Atoms, *, forces: bool, pairs: PairList | None = None) -> Uncertainty:

@@ -12,9 +12,10 @@ import numpy as np
 from safetensors import SafetensorError
 
 from pesforge.errors import DataError, PesforgeError
-from pesforge.export.calculator import Kind, PesforgeCalculator, Potential
+from pesforge.export.calculator import PesforgeCalculator
 from pesforge.export.card import model_card
 from pesforge.export.classical_files import write_classical
+from pesforge.export.potential import Kind, Potential
 from pesforge.io import read_json, sha256_of, write_json, write_text
 from pesforge.potentials.classical import ClassicalPotential
 from pesforge.potentials.ensemble import HeadEnsemble

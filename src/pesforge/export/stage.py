@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from pesforge.export.calculator import Potential
+from pesforge.export.potential import Potential
 from pesforge.export.potential_folder import save_model, save_potential
 from pesforge.io import read_json
 from pesforge.potentials.head import NeuralHead

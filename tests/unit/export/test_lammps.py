@@ -19,7 +19,6 @@ from lammps_run import BAR_IN_EV_PER_ANG3, run_lammps
 
 from pesforge.cli import main
 from pesforge.errors import DataError, PesforgeError
-from pesforge.export.calculator import Potential
 from pesforge.export.lammps import (
     UNCERTAINTY,
     build_plugin,
@@ -29,6 +28,7 @@ from pesforge.export.lammps import (
     write_ace_file,
     write_lammps,
 )
+from pesforge.export.potential import Potential
 from pesforge.export.potential_folder import load_potential, save_model
 from pesforge.potentials.posterior import Posterior
 from pesforge.representations.ace import AceBasis

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pesforge.export.calculator import Potential
 from pesforge.export.lammps.folder import (
     EXAMPLE,
     UNCERTAINTY,
@@ -13,6 +12,7 @@ from pesforge.export.lammps.folder import (
     write_lammps,
 )
 from pesforge.export.lammps.plugin import PLUGIN, build_plugin
+from pesforge.export.potential import Potential
 from pesforge.export.potential_folder import load_potential, potential_place
 
 INNER = "lammps"

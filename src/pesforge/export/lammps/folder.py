@@ -5,9 +5,9 @@ from pathlib import Path
 from ase.data import atomic_numbers
 
 from pesforge.errors import DataError
-from pesforge.export.calculator import Potential
 from pesforge.export.lammps.ace_file import leverage_terms, write_ace_file
 from pesforge.export.lammps.plugin import PLUGIN
+from pesforge.export.potential import Potential
 from pesforge.export.yace import write_yace
 from pesforge.io import write_text
 from pesforge.potentials.model import Model
