@@ -65,7 +65,11 @@ rule sample_driven:
         store=DRIVE_STORE,
         store_code=DFT_CODE,
         code=fingerprint(
-            "sampling", "fitting/draft", "export/calculator", "export/leverages", "export/potential"
+            "sampling",
+            "fitting/draft",
+            "export/calculator",
+            "export/leverages",
+            "export/potential",
         ),
     script:
         "../scripts/sample_driven.py"

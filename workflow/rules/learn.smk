@@ -71,7 +71,11 @@ LEARN_MOTION = {
     "seed": STUDY.seed,
 }
 LEARN_MOTION_CODE = fingerprint(
-    "sampling", "fitting/draft", "export/calculator", "export/leverages", "export/potential"
+    "sampling",
+    "fitting/draft",
+    "export/calculator",
+    "export/leverages",
+    "export/potential",
 )
 LEARN_CODE = (
     "learning",
