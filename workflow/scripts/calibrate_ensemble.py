@@ -11,10 +11,10 @@ from pesforge.export.ensemble import (
     dropout_left_out,
     dropout_seed,
     linear_members,
-    linear_seeds,
     member_errors,
     member_rows,
     members_left_out,
+    moved_heads,
 )
 from pesforge.io import atomic_path, read_json, write_json
 from pesforge.provenance import derive_seed
@@ -35,12 +35,13 @@ def left_out(job, choice, design, projections):
         told = {"members": rows, "errors": member_errors(members), "note": linear_members(rows)}
         source = f"variance over {len(members)} heads, each of a bootstrap sample of the groups"
         return np.arange(len(design.ids)), found, spread, source, told
-    runs = [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]]
+    every = [path.parent for path in map(Path, job.input.runs) if path.parents[1].name == choice["run"]]
+    runs, note = moved_heads(every)
     rate = job.params.runs[choice["run"]]["model"]["dropout"]
     structures, found, draws = dropout_left_out(
         runs, design, projections, rate=rate, seed=dropout_seed(job.params.study_seed)
     )
-    told = {"members": [], "errors": [], "note": linear_seeds(runs)}
+    told = {"members": [], "errors": [], "note": note}
     return structures, found, moments(draws)[1], f"variance over {DRAWS} draws of dropout of {rate:g}", told
 
 

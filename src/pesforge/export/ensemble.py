@@ -84,19 +84,21 @@ def _joined(parts: Sequence[Residuals]) -> Residuals:
     return Residuals(*(np.concatenate([getattr(part, name) for part in parts]) for name in Residuals.__annotations__))
 
 
-def linear_seeds(runs: Sequence[Path]) -> str | None:
-    """What is to be said of heads of a point with dropout that no epoch improved; None where there are none.
+def moved_heads(runs: Sequence[Path]) -> tuple[list[Path], str | None]:
+    """The runs of a point whose heads some epoch improved, and what is to be said of the others, if there are any.
+
+    Draws of dropout of a head that stayed zero do not differ: nothing can be learned from them.
 
     Args:
-        runs: folders of the runs of the point, one per seed.
+        runs: folders of the runs, one per seed.
     """
-    still = sum(read_json(run / "metrics.json")["best_epoch"] == 0 for run in runs)
-    if not still:
-        return None
-    return (
-        f"{still} of the {len(runs)} heads of this point stayed at the linear potential, no epoch having improved "
-        "them: their draws do not differ, so that the intervals rest on noise where these were judged. The shipped "
-        "head is one that moved."
+    moved = [run for run in runs if read_json(run / "metrics.json")["best_epoch"] > 0]
+    if len(moved) == len(runs):
+        return moved, None
+    return moved, (
+        f"{len(runs) - len(moved)} of the {len(runs)} heads of this point stayed at the linear potential, no epoch "
+        "having improved them. Their draws of dropout do not differ, so that only groups held out from the others are "
+        "counted here; the shipped head is one that moved."
     )
 
 

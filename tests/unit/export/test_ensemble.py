@@ -12,9 +12,9 @@ from pesforge.export.ensemble import (
     dropout_left_out,
     ensemble_held_out,
     linear_members,
-    linear_seeds,
     member_errors,
     members_left_out,
+    moved_heads,
     take_away_ensemble,
 )
 from pesforge.io import write_json
@@ -176,8 +176,11 @@ def test_shipped_members_that_stayed_linear_are_told():
     assert linear_members([*rows[:1], *rows[2:]]) is None
 
 
-def test_heads_with_dropout_that_stayed_linear_are_told_of(tmp_path):
-    for number, epoch in enumerate((0, 25)):
-        write_json(tmp_path / f"seed_{number}" / "metrics.json", {"best_epoch": epoch})
-    assert linear_seeds([tmp_path / "seed_0", tmp_path / "seed_1"]).startswith("1 of the 2 heads of this point stayed")
-    assert linear_seeds([tmp_path / "seed_1"]) is None
+def test_heads_with_dropout_that_stayed_linear_are_left_out_and_told_of(tmp_path):
+    runs = [tmp_path / f"seed_{number}" for number in range(2)]
+    for run, epoch in zip(runs, (0, 25), strict=True):
+        write_json(run / "metrics.json", {"best_epoch": epoch})
+    moved, note = moved_heads(runs)
+    assert moved == runs[1:]
+    assert note.startswith("1 of the 2 heads of this point stayed at the linear potential")
+    assert moved_heads(runs[1:]) == (runs[1:], None)

@@ -56,6 +56,9 @@ def test_a_card_keeps_its_schema_and_says_what_the_evidence_says(card, schema, e
     assert card["verdict"]["passed"] == sum(row["outcome"] == "pass" for row in card["checks"])
     assert card["verdict"]["summary"] == evidence["validate"]["verdict"]["summary"]
     assert card["potential"]["files"] == DIGESTS
+    assert card["potential"]["heads"] == 0
+    heads = {f"head_{number}.{ending}": "c" * 64 for number in range(2) for ending in ("json", "safetensors")}
+    assert model_card(evidence, MODEL, DIGESTS | heads)["potential"]["heads"] == 2
     assert card["held_out"]["errors"] == {"energy_rmse_mev_per_atom": 0.47}
 
 
