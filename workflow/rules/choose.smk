@@ -20,7 +20,7 @@ rule choose_potential:
     params:
         use=STUDY.choose.use,
         kinds=list(STUDY.choose.kinds),
-        code=fingerprint("training/pareto"),
+        code=fingerprint("training/stages", "training/pareto"),
     script:
         "../scripts/choose_potential.py"
 
@@ -58,7 +58,12 @@ rule export_potential:
         runs=RUNS,
         families=list(STUDY.choose.families),
         code=fingerprint(
-            "export", "potentials", "representations", "training/judge", "uncertainty"
+            "validation/accuracy",
+            "export",
+            "potentials",
+            "representations",
+            "training/judge",
+            "uncertainty",
         ),
     script:
         "../scripts/export_potential.py"

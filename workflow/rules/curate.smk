@@ -47,7 +47,7 @@ rule audit_dataset:
         displacement=STUDY.sample.stiffness_displacement_ang,
         strain=STUDY.validate_.elastic_strain,
         seed=STUDY.seed,
-        code=fingerprint("curation", "folds", "potentials/linear"),
+        code=fingerprint("export/curvature", "curation", "folds", "potentials/linear"),
     script:
         "../scripts/audit_dataset.py"
 

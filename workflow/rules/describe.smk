@@ -41,6 +41,6 @@ rule project_invariants:
     params:
         projections=STUDY.describe.projections,
         prior_power=STUDY.crossvalidate.prior_power,
-        code=fingerprint("representations"),
+        code=fingerprint("potentials/linear", "representations"),
     script:
         "../scripts/project_invariants.py"

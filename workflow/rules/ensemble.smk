@@ -33,6 +33,8 @@ rule train_member:
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
         code=fingerprint(
+            "training/judge",
+            "potentials/normal",
             "training/callbacks",
             "training/config",
             "training/data",
@@ -76,6 +78,8 @@ rule calibrate_ensemble:
         folds=STUDY.train.folds,
         heteroscedastic=STUDY.train.heteroscedastic,
         study_seed=STUDY.seed,
-        code=fingerprint("training/dropout", "uncertainty", "folds", "metrics"),
+        code=fingerprint(
+            "export/ensemble", "training/dropout", "uncertainty", "folds", "metrics"
+        ),
     script:
         "../scripts/calibrate_ensemble.py"

@@ -29,6 +29,8 @@ rule train_run:
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
         code=fingerprint(
+            "training/judge",
+            "potentials/normal",
             "training/callbacks",
             "training/config",
             "training/data",
