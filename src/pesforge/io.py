@@ -7,20 +7,23 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from io import StringIO
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TextIO
 
-import ase.io
 import numpy as np
 from ase import Atoms
+from ase.io.extxyz import read_extxyz, write_extxyz
 
 from pesforge.errors import DataError, StorageError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """The system's words for a disk, a quota or a limit that leaves no room to write."""
+SIMPLE = frozenset({str, int, bool, type(None)})
+"""Types that JSON has as they are."""
 
 
 def no_room(error: BaseException) -> bool:
@@ -57,20 +60,33 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _beside(target)
         try:
             yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            written = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(written)
+            finally:
+                os.close(written)
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
             temporary.replace(target)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+
+
+def _beside(target: Path) -> Path:
+    """A new empty file in the folder of another, which is made where it is not there."""
+    prefix, suffix, folder = f".{target.stem}.", target.suffix, str(target.parent)
+    try:
+        handle, name = tempfile.mkstemp(suffix, prefix, folder)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix, prefix, folder)
+    os.close(handle)
+    return Path(name)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -79,14 +95,21 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _finite(value: Any) -> bool:
+    """Whether a value is a number of Python's own that JSON has."""
+    return type(value) is float and math.isfinite(value)
+
+
 def _plain(value: Any) -> Any:
     """`value` with numpy types turned into Python's and non-finite numbers into None (JSON has neither)."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [item if type(item) in SIMPLE or _finite(item) else _plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        # What is finite holds nothing more to turn, which saves a call for every number of a structure.
+        numbers = value.dtype.kind in "biuf" and bool(np.isfinite(value).all())
+        return value.tolist() if numbers else _plain(value.tolist())
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
@@ -123,53 +146,66 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_frames(path: Path | str, frames: Sequence[Atoms]) -> None:
+def write_frames(path: Path | str, frames: Iterable[Atoms]) -> None:
     """Write structures, with labels where they carry a calculator, as extended XYZ, atomically.
 
-    An empty sequence gives an empty file.
+    An empty sequence gives an empty file. Of structures that come one by one no two are held.
     """
-    with atomic_path(path) as temporary:
-        if frames:
-            ase.io.write(temporary, list(frames), format="extxyz")
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        write_extxyz(file, frames)
 
 
-def _check_frames(file: TextIO) -> None:
-    """Refuse what ASE would count to for hours or fill the memory with.
+def _texts(file: TextIO, first: int, stop: int | None) -> Iterator[str]:
+    """The text of every structure of a part of a file.
 
     Raises:
-        ValueError: a structure says that it has more atoms than lines, or columns beyond belief.
+        ValueError: a structure says that it has more atoms than lines, or columns beyond belief, which ASE would count
+            to for hours or fill the memory with.
     """
-    while first := file.readline().strip():
-        atoms = int(first)
-        for width in re.findall(r":(\d+)", file.readline()):
+    for number in count() if stop is None else range(stop):
+        head = file.readline()
+        if not head.strip():
+            return
+        atoms = int(head)
+        rest = islice(file, 1 + max(atoms, 0))
+        if number < first:
+            found = sum(1 for _ in rest)
+            lines: list[str] = []
+        else:
+            lines = list(rest)
+            found = len(lines)
+        for width in re.findall(r":(\d+)", lines[0] if lines else ""):
             if len(width) > 3:
                 raise ValueError(f"a property of {width[:20]} columns")
-        there = sum(1 for _ in islice(file, max(atoms, 0)))
-        if there != atoms:
-            raise ValueError(f"a structure of {first[:20]} atoms has {there} lines of them")
+        if found != 1 + atoms:
+            raise ValueError(f"a structure of {head.strip()[:20]} atoms has {max(found - 1, 0)} lines of them")
+        if number >= first:
+            yield "".join([head, *lines])
 
 
-def read_frames(path: Path | str, first: int = 0, stop: int | None = None) -> list[Atoms]:
-    """The structures of an extended XYZ file; an empty file gives an empty list.
+def iter_frames(path: Path | str, first: int = 0, stop: int | None = None) -> Iterator[Atoms]:
+    """The structures of an extended XYZ file one by one, so that no two need be held; none of an empty file.
 
     Args:
         path: file.
         first: number of the first structure that is wanted.
-        stop: number of the first one that is not; None: all the rest. The others are skipped, not parsed.
+        stop: number of the first one that is not; None: all the rest. Those before are skipped, not parsed, those
+            behind not looked at.
 
     Raises:
-        DataError: the file is missing or not extended XYZ.
+        DataError: the file is missing or not extended XYZ, as far as it was read.
     """
+    # Opened here: ASE takes an `@` in a name for an index, and the endings of compressed files for an order.
     try:
-        if Path(path).stat().st_size == 0:
-            return []
-        # Opened here: ASE takes an `@` in a name for an index, and the endings of compressed files for an order.
         with Path(path).open(encoding="utf-8") as file:
-            _check_frames(file)
-            file.seek(0)
-            frames = ase.io.read(file, index=slice(first, stop), format="extxyz")
+            for text in _texts(file, first, stop):
+                (atoms,) = read_extxyz(StringIO(text), index=slice(None))
+                yield atoms
     except Exception as error:  # the reader of ASE fails in many ways on what is no extended XYZ
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path}: cannot be read as extended XYZ ({words}).") from error
-    assert isinstance(frames, list)
-    return frames
+
+
+def read_frames(path: Path | str, first: int = 0, stop: int | None = None) -> list[Atoms]:
+    """The structures of an extended XYZ file; an empty file gives an empty list. See `iter_frames`."""
+    return list(iter_frames(path, first, stop))

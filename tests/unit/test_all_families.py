@@ -22,6 +22,7 @@ from pesforge.report import figures, figures_fit
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import describe
 from pesforge.representations.projections import project_all
+from pesforge.sampling.gaussian_evidence import rises_of, squares_of
 from pesforge.sampling.prepare import draft
 from pesforge.sampling.strain import strain_evidence
 from pesforge.sampling.thermal import displacement_evidence, energy_evidence
@@ -52,7 +53,7 @@ def labelled(atoms):
     work = atoms.copy()
     work.calc = EMT()
     stress = work.get_stress() if atoms.pbc.all() else np.full(6, np.nan)
-    return attach(atoms, Label(work.get_potential_energy(), work.get_forces(), stress), REFERENCE, "key")
+    return attach(atoms, Label(work.get_potential_energy(), work.get_forces(), stress), REFERENCE.hash, "key")
 
 
 def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
@@ -65,13 +66,13 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
     assert len({len(frame) for frame in pool}) > 5
     stiffness = {"Au": 1.0, "Cu": 1.0}
     sampled = {"families": families, "strain": strain_evidence(pool)}
-    thermal = displacement_evidence(parent, pool, stiffness)
+    thermal = displacement_evidence(parent, squares_of(parent, "thermal", pool), stiffness)
     assert [row["count"] for row in thermal] == [6]
 
     write_frames(tmp_path / "labels.extxyz", [labelled(frame) for frame in pool])
     frames = read_frames(tmp_path / "labels.extxyz")
     assert [len(frame) for frame in frames] == [len(frame) for frame in pool]
-    rises = energy_evidence(labelled(parent).get_potential_energy(), frames)
+    rises = energy_evidence(rises_of(labelled(parent).get_potential_energy(), "thermal", frames))
     kept, decisions = filter_labels(frames, Curate())
     assert len(kept) + len(decisions) == len(pool)
     assert all(decision.reason for decision in decisions)
@@ -83,7 +84,8 @@ def test_all_stages_below_the_labels_take_a_pool_of_mixed_sizes(load, tmp_path):
     assert np.isnan(design.y_stress[design.stress_rows(free)]).all()
     assert np.isfinite(np.delete(design.y_stress, design.stress_rows(free))).all()
     model = Crossvalidate(degree_reductions=(0,), alphas=(1e-4, 1e-2))
-    chosen, curated = audit(kept, design, Curate(), model=model, n_folds=3, seed=1, dropped=decisions)
+    names = [atoms.info["id"] for atoms in kept]
+    chosen, curated = audit(names, design, Curate(), model=model, n_folds=3, seed=1, dropped=decisions)
     found = crossvalidate(design.select(chosen), model, basis.subset_mask)
     rows = {row["family"]: row for row in found["by_family"]}
     assert set(rows) == set(families)

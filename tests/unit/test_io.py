@@ -1,3 +1,6 @@
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -5,7 +8,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from pesforge.errors import DataError
-from pesforge.io import atomic_path, canonical_json, read_frames, read_json, write_frames, write_json
+from pesforge.io import atomic_path, canonical_json, iter_frames, read_frames, read_json, write_frames, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -66,3 +69,41 @@ def test_a_part_of_the_structures_is_read_by_their_numbers(tmp_path):
     for first, stop in ((0, 3), (3, 6), (6, 9), (9, 12), (2, None)):
         found = read_frames(tmp_path / "a@1.extxyz", first, stop)
         assert [atoms.positions[0, 0] for atoms in found] == list(range(7))[first:stop]
+
+
+def test_structures_pass_one_by_one_whatever_stands_behind_them(tmp_path):
+    path = tmp_path / "frames.extxyz"
+    write_frames(path, (Atoms("Si", positions=[[number, 0, 0]]) for number in range(3)))
+    whole = path.read_bytes()
+    write_frames(path, read_frames(path))
+    assert path.read_bytes() == whole
+    path.write_bytes(whole + b"2\nbroken\n")
+    assert len(read_frames(path, 1, 3)) == 2
+    passing = iter_frames(path)
+    assert [next(passing).positions[0, 0] for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError, match="2 atoms has 0 lines"):
+        next(passing)
+
+
+def test_structures_that_pass_are_not_held(tmp_path):
+    def peak(frames):
+        tracemalloc.start()
+        try:
+            write_frames(tmp_path / "copy.extxyz", frames(tmp_path / "frames.extxyz"))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    write_frames(tmp_path / "frames.extxyz", [bulk("Si", cubic=True)] * 400)
+    peak(iter_frames)
+    assert peak(iter_frames) < peak(read_frames) / 4
+
+
+def test_numbers_are_plain_in_json_however_they_are_held():
+    value = {
+        "array": np.array([1.5, 2.0]),
+        "nan": np.array([np.nan, 1.0]),
+        "list": [np.float64(0.1), 1e-300, True, None],
+    }
+    plain = {"array": [1.5, 2.0], "list": [0.1, 1e-300, True, None], "nan": [None, 1.0]}
+    assert canonical_json(value) == json.dumps(plain, separators=(",", ":"))

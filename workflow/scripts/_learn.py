@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from _frames import frames_of
+
 from pesforge.curation.filters import filter_labels
 from pesforge.fitting.draft import draft_driver
-from pesforge.io import read_frames, read_json
+from pesforge.io import read_json
 from pesforge.learn_settings import Pool
 from pesforge.learning.state import State
 from pesforge.representations.ace import AceBasis
@@ -16,7 +18,7 @@ from pesforge.structure import from_plain
 
 def believed(paths, curate):
     """Labels of some files that pass the limits of distances and forces, and what was dropped."""
-    return filter_labels([frame for path in paths for frame in read_frames(path)], Curate.model_validate(curate))
+    return filter_labels(frames_of(paths), Curate.model_validate(curate))
 
 
 def stopped(path):

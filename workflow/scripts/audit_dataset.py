@@ -7,7 +7,8 @@ from _adapter import run
 from pesforge.curation.audit import audit
 from pesforge.curation.filters import Decision
 from pesforge.export.curvature import curvature_of
-from pesforge.io import atomic_path, read_frames, read_json, write_frames, write_json
+from pesforge.fields import ID
+from pesforge.io import atomic_path, iter_frames, read_json, write_frames, write_json
 from pesforge.provenance import derive_seed
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design
@@ -16,9 +17,9 @@ from pesforge.structure import from_plain
 
 
 def work(job):
-    frames, design = read_frames(job.input.frames), Design.load(job.input.design)
+    design = Design.load(job.input.design)
     kept, evidence = audit(
-        frames,
+        (str(frame.info[ID]) for frame in iter_frames(job.input.frames)),
         design,
         Curate.model_validate(job.params.curate),
         model=Crossvalidate.model_validate(job.params.crossvalidate),
@@ -32,7 +33,11 @@ def work(job):
         ),
         dropped=[Decision(**decision) for decision in read_json(job.input.decisions)],
     )
-    write_frames(job.output.frames, [frames[index] for index in kept])
+    chosen = set(kept.tolist())
+    write_frames(
+        job.output.frames,
+        (frame for index, frame in enumerate(iter_frames(job.input.frames)) if index in chosen),
+    )
     design.select(kept).save(job.output.design)
     with atomic_path(job.output.decisions) as temporary, temporary.open("w", newline="") as table:
         writer = csv.DictWriter(table, ["id", "filter", "reason"])

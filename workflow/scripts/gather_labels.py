@@ -4,42 +4,45 @@ from collections import Counter
 from pathlib import Path
 
 from _adapter import run
+from _frames import Counted, frames_of
 
 from pesforge.dft.engines import remedies
-from pesforge.dft.labelling import check_one_settings, read_journals
-from pesforge.dft.repeats import check_failed_share, repeat_evidence
-from pesforge.fields import FAMILY
-from pesforge.io import read_frames, read_json, write_frames, write_json
+from pesforge.dft.labelling import SettingsSeen, read_journals
+from pesforge.dft.repeats import Labelled, check_failed_share, repeat_evidence
+from pesforge.io import read_json, write_frames, write_json
 from pesforge.sampling import phonon, thermal
+from pesforge.sampling.gaussian_evidence import rises_of
 from pesforge.sampling.measured import Measured
 from pesforge.structure import from_plain
 
 
 def work(job):
-    frames = [frame for path in job.input.labels for frame in read_frames(path)]
     failures = [failure for path in job.input.failures for failure in read_json(path)]
-    check_failed_share(len(frames) + len(failures), failures, job.params.max_failed_fraction)
-    check_one_settings(frames)
-    events = read_journals(Path(job.params.journals))
-    repeats = repeat_evidence(events, frames, failures, remedies(job.params.engine))
     measured = read_json(job.input.stiffness)
     parent, energy = from_plain(job.params.parent), measured["parent_energy_ev"]
-    write_frames(job.output.labels, frames)
+    labelled, settings = [], SettingsSeen()
+    thermal_rises, phonon_rises = rises_of(energy, thermal.NAME), rises_of(energy, phonon.NAME)
+    passing = Counted(
+        settings.add, lambda frame: labelled.append(Labelled.of(frame)), thermal_rises.add, phonon_rises.add
+    )
+    write_frames(job.output.labels, passing.through(frames_of(job.input.labels)))
+    check_failed_share(len(labelled) + len(failures), failures, job.params.max_failed_fraction)
+    settings.check()
+    events = read_journals(Path(job.params.journals))
+    repeats = repeat_evidence(events, labelled, failures, remedies(job.params.engine))
     write_json(
         job.output.evidence,
         {
-            "requested": len(frames) + len(failures),
-            "labelled": len(frames),
+            "requested": len(labelled) + len(failures),
+            "labelled": len(labelled),
             "failed": failures,
-            "by_family": Counter(frame.info[FAMILY] for frame in frames),
-            "thermal_energy": thermal.energy_evidence(energy, frames),
-            "phonon_energy": phonon.energy_evidence(
-                parent, energy, frames, Measured.of(measured), job.params.statistics
-            ),
+            "by_family": Counter(label.family for label in labelled),
+            "thermal_energy": thermal.energy_evidence(thermal_rises),
+            "phonon_energy": phonon.energy_evidence(parent, phonon_rises, Measured.of(measured), job.params.statistics),
         },
     )
     write_json(job.output.repeats, repeats)
-    return f"{len(frames)} labels, {len(failures)} failed, {repeats['cured']} cured by a repetition"
+    return f"{len(labelled)} labels, {len(failures)} failed, {repeats['cured']} cured by a repetition"
 
 
 run(snakemake, work)

@@ -1,7 +1,7 @@
 """Evidence of coverage: how much is filled, which bins are empty, and whether any candidate reaches them."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,11 @@ WHY = {
 }
 AXES = {"strains": ("I₁", "√J₂"), "descriptors": ("component 1", "component 2")}
 DIGITS = {"strains": 3, "descriptors": 2}
+AT_ONCE = 256
+"""Structures of the pool that are held at once."""
 
 
-def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> dict[str, Any]:
+def coverage_evidence(cloud: Cloud, pool: Iterable[Atoms], kept: set[str]) -> dict[str, Any]:
     """Coverage of a study before labels are computed and after curation.
 
     `percent` has a row for each pair of species, the strains and the descriptors: shares of all bins that candidates
@@ -39,16 +41,7 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
             the study does not have, fill no bin.
         kept: ids of those that were kept.
     """
-    pool = [atoms for atoms in pool if _believed(cloud, atoms)]
-    found = cloud.bins.filled(pool)
-    of_gaps = np.array([atoms.info[FAMILY] == GAPS for atoms in pool])
-    stays = np.array([str(atoms.info[ID]) in kept for atoms in pool])
-    stages = {
-        "reached_percent": cloud.reached,
-        "without_gaps_percent": found[~of_gaps].any(axis=0),
-        "sampled_percent": found.any(axis=0),
-        "curated_percent": found[stays].any(axis=0),
-    }
+    stages, gaps = _filled(cloud, pool, kept)
     states = _states(**{key.removesuffix("_percent"): mask for key, mask in stages.items()})
     bins, columns = cloud.bins, dict(_columns(cloud.bins))
     grids = {kind: states[bins.parts[kind]].reshape(part.shape).tolist() for kind, part in _grids(bins).items()}
@@ -56,7 +49,7 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
         "candidates": len(cloud.believed),
         "refused": int((~cloud.believed).sum()),
         "min_distance_factor": bins.distances.min_distance_factor,
-        "gaps": int(of_gaps.sum()),
+        "gaps": gaps,
         "percent": [
             {"measure": name, "bins": chosen.stop - chosen.start}
             | {key: 100 * float(mask[chosen].mean()) for key, mask in stages.items()}
@@ -79,6 +72,27 @@ def coverage_evidence(cloud: Cloud, pool: Sequence[Atoms], kept: set[str]) -> di
         },
         "empty": list(_empty_ranges(bins, states)),
     }
+
+
+def _filled(cloud: Cloud, pool: Iterable[Atoms], kept: set[str]) -> tuple[dict[str, BoolArray], int]:
+    """The bins filled at every stage, and the number of structures that fill gaps, part by part of the pool."""
+    empty = np.zeros(len(cloud.reached), dtype=np.bool_)
+    without_gaps, sampled, curated, gaps = empty, empty, empty, 0
+    believed = (atoms for atoms in pool if _believed(cloud, atoms))
+    while part := list(islice(believed, AT_ONCE)):
+        found = cloud.bins.filled(part)
+        of_gaps = np.array([atoms.info[FAMILY] == GAPS for atoms in part])
+        stays = np.array([str(atoms.info[ID]) in kept for atoms in part])
+        without_gaps = without_gaps | found[~of_gaps].any(axis=0)
+        sampled = sampled | found.any(axis=0)
+        curated = curated | found[stays].any(axis=0)
+        gaps += int(of_gaps.sum())
+    return {
+        "reached_percent": cloud.reached,
+        "without_gaps_percent": without_gaps,
+        "sampled_percent": sampled,
+        "curated_percent": curated,
+    }, gaps
 
 
 def _believed(cloud: Cloud, atoms: Atoms) -> bool:

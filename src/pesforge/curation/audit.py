@@ -1,10 +1,9 @@
 """The curation stage: copies, influential labels, leakage between folds and coverage, as one piece of evidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from ase import Atoms
 
 from pesforge.curation.coverage import coverage
 from pesforge.curation.duplicates import duplicates
@@ -22,7 +21,7 @@ from pesforge.settings import Crossvalidate, Curate
 
 
 def audit(
-    frames: Sequence[Atoms],
+    names: Iterable[str],
     design: Design,
     settings: Curate,
     *,
@@ -39,7 +38,7 @@ def audit(
     reported in any case; leaked structures are flagged for the folds that `group_folds` makes of the kept structures.
 
     Args:
-        frames: labelled structures that passed `filter_labels`.
+        names: ids of the labelled structures that passed `filter_labels`.
         design: their descriptors, in the same order.
         settings: limits of the filters.
         model: weights and prior of the linear model that judges influence.
@@ -50,9 +49,9 @@ def audit(
         properties: properties of a fit that the comparison without the top labels shows, such as elastic constants.
 
     Raises:
-        DataError: frames and design do not belong together, or too few structures or groups remain.
+        DataError: names and design do not belong together, or too few structures or groups remain.
     """
-    if len(frames) != len(design.ids) or any(a.info["id"] != name for a, name in zip(frames, design.ids, strict=True)):
+    if tuple(names) != design.ids:
         raise DataError("frames and design hold different structures: describe the frames that passed the filters.")
     copies = duplicates(design, settings.duplicate_distance)
     names = {decision.id for decision in copies}
@@ -67,7 +66,7 @@ def audit(
         "leakage": fold_leakage(design.select(kept), n_folds, seed, settings.leakage_quantile),
         "influence": judged,
         "coverage": {
-            "before": coverage(values, np.arange(len(frames))),
+            "before": coverage(values, np.arange(len(design.ids))),
             "after": coverage(values, kept),
         },
     }

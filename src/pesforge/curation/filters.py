@@ -1,7 +1,6 @@
 """Filters on geometry and labels alone: broken numbers, atoms too close, forces beyond belief."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -81,23 +80,57 @@ def absurd_forces(frames: Sequence[Atoms], limit: float) -> list[Decision]:
     return decisions
 
 
-def filter_labels(frames: Sequence[Atoms], settings: Curate) -> tuple[list[Atoms], list[Decision]]:
-    """The labelled structures worth describing, in their order, and a decision for each one dropped.
+class Sieve:
+    """Filters of labelled structures that come one after the other; of what is dropped only the reason stays.
 
     Args:
-        frames: labelled structures with distinct ids.
         settings: limits of the filters.
-
-    Raises:
-        DataError: two structures share an id.
     """
-    ids = [atoms.info[ID] for atoms in frames]
-    twice = sorted(str(name) for name, times in Counter(ids).items() if times > 1)
-    if twice:
-        raise DataError(f"ids must be unique, found more than once: {', '.join(twice[:5])}.")
-    decisions = broken_labels(frames)
-    for check, limit in ((too_short, settings.min_distance_factor), (absurd_forces, settings.max_force_ev_per_ang)):
-        dropped = {decision.id for decision in decisions}
-        decisions += check([atoms for atoms in frames if atoms.info[ID] not in dropped], limit)
-    dropped = {decision.id for decision in decisions}
-    return [atoms for atoms in frames if atoms.info[ID] not in dropped], decisions
+
+    def __init__(self, settings: Curate) -> None:
+        self.settings = settings
+        self._dropped: tuple[list[Decision], ...] = ([], [], [])
+        self._ids: set[str] = set()
+        self._twice: set[str] = set()
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """One decision for each structure that was dropped, sorted by filter, then as they came."""
+        return [decision for found in self._dropped for decision in found]
+
+    def kept(self, frames: Iterable[Atoms]) -> Iterator[Atoms]:
+        """The structures worth describing, in their order.
+
+        Args:
+            frames: labelled structures with distinct ids.
+
+        Raises:
+            DataError: two structures share an id, which is told at the end.
+        """
+        for atoms in frames:
+            name = str(atoms.info[ID])
+            (self._twice if name in self._ids else self._ids).add(name)
+            if not self._drops(atoms):
+                yield atoms
+        if self._twice:
+            raise DataError(f"ids must be unique, found more than once: {', '.join(sorted(self._twice)[:5])}.")
+
+    def _drops(self, atoms: Atoms) -> bool:
+        """Whether a structure is dropped, by the first filter that does."""
+        limits = self.settings
+        filters = (
+            lambda: broken_labels([atoms]),
+            lambda: too_short([atoms], limits.min_distance_factor),
+            lambda: absurd_forces([atoms], limits.max_force_ev_per_ang),
+        )
+        for found, judge in zip(self._dropped, filters, strict=True):
+            if decision := judge():
+                found += decision
+                return True
+        return False
+
+
+def filter_labels(frames: Iterable[Atoms], settings: Curate) -> tuple[list[Atoms], list[Decision]]:
+    """The labelled structures worth describing, in their order, and a decision for each one dropped; see `Sieve`."""
+    sieve = Sieve(settings)
+    return list(sieve.kept(frames)), sieve.decisions

@@ -17,6 +17,8 @@ MIN_SHRINKAGE = 1e-6
 """Least weight of the unit matrix: keeps the Cholesky factor exact to ten digits in float64."""
 
 DISTANCE_BLOCK = 1024
+MOST_DISTANCES = 8_000_000
+"""Distances that are held at once: 64 MB, however many structures there are."""
 
 
 def features(design: Design) -> FloatArray:
@@ -96,8 +98,9 @@ def nearest(
         floor: pairs closer than this do not count.
     """
     distances, indices = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
-    for start in range(0, len(points), DISTANCE_BLOCK):
-        block = cdist(points[start : start + DISTANCE_BLOCK], others)
+    size = max(1, min(DISTANCE_BLOCK, MOST_DISTANCES // max(len(others), 1)))
+    for start in range(0, len(points), size):
+        block = cdist(points[start : start + size], others)
         block[block < floor] = np.inf
         if same:
             rows = np.arange(len(block))

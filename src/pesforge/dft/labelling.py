@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from pesforge.io import writing
 
 LABEL_PREFIX = "label-"
 """Before the key of a label in files of structures, so that no reader takes it for a number."""
+PASSING = frozenset({"started", "recalled"})
+"""Events that tell of no work done: the next one takes them to the disk. A killed process loses none of them; a machine
+that stops may forget that a calculation was begun, which is then begun again in any case."""
 OnProgress = Callable[[int, int, dict[str, Any]], None]
 
 
@@ -41,7 +45,7 @@ class Journal:
             _truncate_torn_line(path)
 
     def append(self, event: dict[str, Any]) -> None:
-        """Write one event through to the disk, whole or not at all.
+        """Write one event, whole or not at all, and through to the disk unless it is of `PASSING`.
 
         Raises:
             StorageError: the disk is full.
@@ -52,7 +56,8 @@ class Journal:
             try:
                 while line:
                     line = line[file.write(line) :]
-                os.fsync(file.fileno())
+                if event.get("event") not in PASSING:
+                    os.fsync(file.fileno())
             except OSError:
                 with suppress(OSError):  # what stays is cut off when the journal is opened again
                     file.truncate(before)
@@ -130,7 +135,7 @@ def label_batch(
         frames with energy (eV), forces (eV/Å), stress (eV/Å³), `settings_hash` and `label_key`; records with `id`,
         `family`, `group`, `key`, `reason`, `message` and `attempts`.
     """
-    journal = Journal(journal_path)
+    journal, settings_hash = Journal(journal_path), settings.hash
     labelled: list[Atoms] = []
     failures: list[dict[str, Any]] = []
     for number, atoms in enumerate(frames, start=1):
@@ -151,7 +156,7 @@ def label_batch(
                 timeout_s=timeout_s,
                 on_event=record,
             )
-            labelled.append(attach(atoms, label, settings, events[-1]["key"]))
+            labelled.append(attach(atoms, label, settings_hash, events[-1]["key"]))
         except LabelError as error:
             failures.append(
                 {
@@ -169,40 +174,62 @@ def label_batch(
     return labelled, failures
 
 
-def attach(atoms: Atoms, label: Label, settings: ReferenceSettings, key: str) -> Atoms:
+def attach(atoms: Atoms, label: Label, settings_hash: str, key: str) -> Atoms:
     """A copy of the structure that carries the label and says which settings made it.
 
     Args:
         atoms: structure.
         label: its label.
-        settings: reference settings.
+        settings_hash: digest of its reference settings.
         key: key of the label in the store.
     """
     frame = atoms.copy()
-    frame.info[SETTINGS_HASH] = settings.hash
+    frame.info[SETTINGS_HASH] = settings_hash
     frame.info[LABEL_KEY] = f"{LABEL_PREFIX}{key}"
     stress = {"stress": label.stress} if np.isfinite(label.stress).all() else {}
     frame.calc = SinglePointCalculator(frame, energy=label.energy, forces=label.forces, **stress)
     return frame
 
 
-def check_one_settings(frames: Sequence[Atoms]) -> str:
-    """The settings hash that all labels share.
+class SettingsSeen:
+    """The settings hashes of labels that come one after the other."""
 
-    Raises:
-        DataError: there is no label, a label does not say its settings, or labels of different settings are mixed.
-    """
-    by_hash: dict[str, list[str]] = {}
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def add(self, atoms: Atoms) -> None:
+        """Look at a label."""
+        found = str(atoms.info.get(SETTINGS_HASH, "none"))
+        self.counts[found] += 1
+        self.first.setdefault(found, str(atoms.info.get(ID, "?")))
+
+    def check(self) -> str:
+        """The settings hash that all labels share.
+
+        Raises:
+            DataError: there is no label, a label does not say its settings, or labels of different settings are mixed.
+        """
+        return _one_hash(self.counts, self.first)
+
+
+def check_one_settings(frames: Iterable[Atoms]) -> str:
+    """The settings hash that all labels share; see `SettingsSeen.check`."""
+    seen = SettingsSeen()
     for atoms in frames:
-        by_hash.setdefault(str(atoms.info.get(SETTINGS_HASH, "none")), []).append(str(atoms.info.get(ID, "?")))
-    if not by_hash:
+        seen.add(atoms)
+    return seen.check()
+
+
+def _one_hash(counts: Mapping[str, int], first: Mapping[str, str]) -> str:
+    if not counts:
         raise DataError("there is no label; all reference calculations failed, see `failures` and the logs of `label`.")
-    if "none" in by_hash:
-        raise DataError(f"{len(by_hash['none'])} structures carry no settings hash (first: {by_hash['none'][0]}).")
-    if len(by_hash) > 1:
-        counts = "; ".join(f"{len(names)} with {key} (first: {names[0]})" for key, names in sorted(by_hash.items()))
+    if "none" in counts:
+        raise DataError(f"{counts['none']} structures carry no settings hash (first: {first['none']}).")
+    if len(counts) > 1:
+        found = "; ".join(f"{count} with {key} (first: {first[key]})" for key, count in sorted(counts.items()))
         raise DataError(
-            f"labels of different reference settings are mixed: {counts}. Their energies cannot be compared; label all "
+            f"labels of different reference settings are mixed: {found}. Their energies cannot be compared; label all "
             "structures again with one set of settings."
         )
-    return next(iter(by_hash))
+    return next(iter(counts))

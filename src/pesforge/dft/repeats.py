@@ -1,9 +1,10 @@
 """What failed at first, what the remedies cured, and what it cost: the evidence on failed and repeated calculations."""
 
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from ase import Atoms
 
@@ -15,7 +16,21 @@ LABEL_KEY_PREFIX = "label-"
 Event = dict[str, Any]
 
 
-@dataclass
+class Labelled(NamedTuple):
+    """What counts here of a structure with a label: key of the label, name and family of the structure."""
+
+    key: str
+    id: str
+    family: str
+
+    @classmethod
+    def of(cls, atoms: Atoms) -> Self:
+        """That of a labelled structure."""
+        key = str(atoms.info[LABEL_KEY]).removeprefix(LABEL_KEY_PREFIX)
+        return cls(key, str(atoms.info[ID]), sys.intern(str(atoms.info.get(FAMILY, ""))))
+
+
+@dataclass(slots=True)
 class History:
     """What the journals tell of one label.
 
@@ -49,7 +64,7 @@ class History:
         self.running = False
 
 
-def histories(events: Iterable[Event], keys: set[str]) -> dict[str, History]:
+def histories(events: Iterable[Event], keys: Set[str]) -> dict[str, History]:
     """The history of each label of `keys` that the journals tell of, by key.
 
     Args:
@@ -64,7 +79,7 @@ def histories(events: Iterable[Event], keys: set[str]) -> dict[str, History]:
 
 
 def repeat_evidence(
-    events: Iterable[Event], labelled: Sequence[Atoms], failures: Sequence[Event], remedies: Sequence[str]
+    events: Iterable[Event], labelled: Sequence[Labelled], failures: Sequence[Event], remedies: Sequence[str]
 ) -> dict[str, Any]:
     """Evidence on failed and repeated calculations: counts per kind and per remedy, seconds lost, and each label.
 
@@ -77,23 +92,23 @@ def repeat_evidence(
         failures: records of the structures that failed for good, see `label_batch`.
         remedies: the engine's remedies in words, that of attempt 1 first.
     """
-    structures = {str(atoms.info[LABEL_KEY]).removeprefix(LABEL_KEY_PREFIX): atoms for atoms in labelled}
+    structures = {label.key: label for label in labelled}
     lost = {failure["key"]: failure for failure in failures}
-    known = histories(events, {*structures, *lost})
+    known = histories(events, structures.keys() | lost.keys())
     rows = []
     for key, history in known.items():
         if not history.failed:
             continue
-        info = structures[key].info if key in structures else {ID: lost[key]["id"], FAMILY: lost[key]["family"]}
+        label = structures.get(key)
         rows.append(
             {
-                "id": str(info[ID]),
-                "family": str(info.get(FAMILY, "")),
+                "id": str(lost[key]["id"]) if label is None else label.id,
+                "family": str(lost[key]["family"]) if label is None else label.family,
                 "kind": history.failed[0]["reason"],
                 "failed_attempts": len(history.failed),
                 "seconds_lost": _seconds(history.failed),
-                "cured_by": history.cured_by if key in structures else None,
-                "labelled": key in structures,
+                "cured_by": history.cured_by if label is not None else None,
+                "labelled": label is not None,
                 "message": history.failed[-1]["message"],
             }
         )

@@ -95,7 +95,10 @@ class Design:
 
     def select(self, structures: IntArray | BoolArray) -> Self:
         """The design of the given structures: their indices, or a mask over all of them."""
-        chosen = np.arange(len(self.ids))[structures]
+        every = np.arange(len(self.ids))
+        chosen = every[structures]
+        if np.array_equal(chosen, every):
+            return self
         rows, stress = self.force_rows(chosen), self.stress_rows(chosen)
         return replace(
             self,

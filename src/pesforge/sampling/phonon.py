@@ -1,6 +1,5 @@
 """Correlated displacements of the harmonic phonons that the parent cell holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +14,7 @@ from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.frames import FloatArray, make_frame
-from pesforge.sampling.gaussian_evidence import Expected, displacement_rows, energy_rows
+from pesforge.sampling.gaussian_evidence import ByTemperature, Expected, displacement_rows, energy_rows
 from pesforge.sampling.measured import Measured
 
 NAME = "phonon"
@@ -180,40 +179,33 @@ class Modes:
 
 
 def displacement_evidence(
-    parent: Atoms, frames: Sequence[Atoms], measured: Measured, statistics: Statistics
+    parent: Atoms, squares: ByTemperature, measured: Measured, statistics: Statistics
 ) -> list[dict[str, Any]]:
     """Observed ⟨u²⟩ in Å² against the covariance of the force constants, by temperature (`displacement_rows`).
 
     Args:
         parent: parent crystal.
-        frames: structures; other families are passed over.
+        squares: squared displacements of the family, see `squares_of`.
         measured: force constants.
         statistics: of the structures.
     """
     modes = Modes(parent, measured.force_constants)
-    return displacement_rows(parent, frames, NAME, lambda temperature_k: modes.expected(temperature_k, statistics))
+    return displacement_rows(parent, squares, lambda temperature_k: modes.expected(temperature_k, statistics))
 
 
 def energy_evidence(
-    parent: Atoms,
-    parent_energy: float,
-    frames: Sequence[Atoms],
-    measured: Measured,
-    statistics: Statistics,
+    parent: Atoms, rises: ByTemperature, measured: Measured, statistics: Statistics
 ) -> list[dict[str, Any]]:
     """Mean rise of the energy per atom in eV against half of the mean harmonic energy, by temperature (`energy_rows`).
 
     Args:
         parent: parent crystal.
-        parent_energy: energy of the parent in eV, at the same settings.
-        frames: labelled structures; other families are passed over.
+        rises: rises of the energy of the family, see `rises_of`.
         measured: force constants.
         statistics: of the structures.
     """
     modes = Modes(parent, measured.force_constants)
     return energy_rows(
-        parent_energy,
-        frames,
-        NAME,
+        rises,
         lambda temperature_k: modes.potential_energy_ev_per_atom(temperature_k, statistics),
     )

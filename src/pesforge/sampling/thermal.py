@@ -1,6 +1,6 @@
 """Thermal displacements of the parent, and the evidence that they are those of their temperature."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.provenance import derive_seed
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.frames import make_frame, thermal_displacements
-from pesforge.sampling.gaussian_evidence import Expected, displacement_rows, energy_rows
+from pesforge.sampling.gaussian_evidence import ByTemperature, Expected, displacement_rows, energy_rows
 from pesforge.sampling.measured import Measured
 
 NAME = "thermal"
@@ -50,13 +50,13 @@ def sample(parent: Atoms, settings: Thermal, measured: Measured, seed: int) -> l
 
 
 def displacement_evidence(
-    parent: Atoms, frames: Sequence[Atoms], stiffness: Mapping[str, float]
+    parent: Atoms, squares: ByTemperature, stiffness: Mapping[str, float]
 ) -> list[dict[str, Any]]:
     """Observed ⟨u²⟩ in Å² against 3 k_B T / k_eff, for every temperature of the thermal family (`displacement_rows`).
 
     Args:
         parent: parent crystal.
-        frames: structures; other families are passed over.
+        squares: squared displacements of the family, see `squares_of`.
         stiffness: k_eff of every species in eV/Å².
     """
     constants = np.array([stiffness[symbol] for symbol in parent.symbols])
@@ -65,14 +65,13 @@ def displacement_evidence(
         variance = BOLTZMANN_EV_PER_K * temperature_k / constants
         return Expected(msd_ang2=3 * variance, trace_of_square_ang4=float(3 * (variance**2).sum()))
 
-    return displacement_rows(parent, frames, NAME, expected)
+    return displacement_rows(parent, squares, expected)
 
 
-def energy_evidence(parent_energy: float, frames: Sequence[Atoms]) -> list[dict[str, Any]]:
+def energy_evidence(rises: ByTemperature) -> list[dict[str, Any]]:
     """Mean rise of the energy per atom in eV against (3/2) k_B T, for every temperature of the thermal family.
 
     Args:
-        parent_energy: energy of the parent in eV, at the same settings.
-        frames: labelled structures; other families are passed over.
+        rises: rises of the energy of the family, see `rises_of`.
     """
-    return energy_rows(parent_energy, frames, NAME, lambda temperature_k: 1.5 * BOLTZMANN_EV_PER_K * temperature_k)
+    return energy_rows(rises, lambda temperature_k: 1.5 * BOLTZMANN_EV_PER_K * temperature_k)

@@ -17,6 +17,10 @@ from pesforge.settings import Crossvalidate, Curate
 MODEL = Crossvalidate()
 
 
+def names(frames):
+    return [atoms.info["id"] for atoms in frames]
+
+
 def test_diversity_of_points_far_apart_and_of_copies():
     apart = np.arange(5.0)[:, None] * 100
     assert diversity(apart, 1.0) == (100.0, pytest.approx(0.0, abs=1e-5))
@@ -44,7 +48,7 @@ def planted(frames, describe_cells, make_copper):
 
 def run(frames, design, **changes):
     settings = Curate(**changes)
-    return audit(frames, design, settings, model=MODEL, n_folds=4, seed=7)
+    return audit(names(frames), design, settings, model=MODEL, n_folds=4, seed=7)
 
 
 def test_audit_drops_copies_reports_influence_and_flags_leaks(copper_frames, describe_cells, make_copper):
@@ -89,13 +93,13 @@ def test_leakage_is_measured_for_the_folds_of_the_kept_structures(copper_frames,
 
 def test_copies_kept_in_one_group_are_never_test_and_training(copper_frames, copper_design):
     grouped = replace(copper_design, groups=tuple(f"g{index // 7}" for index in range(28)))
-    _, evidence = audit(copper_frames, grouped, Curate(), model=MODEL, n_folds=4, seed=1)
+    _, evidence = audit(names(copper_frames), grouped, Curate(), model=MODEL, n_folds=4, seed=1)
     assert [fold["n_test"] for fold in evidence["leakage"]["folds"]] == [7, 7, 7, 7]
 
 
 def test_decisions_of_the_filters_are_passed_on(copper_frames, copper_design):
     before = Decision("lost", "too_short", "planted")
-    _, evidence = audit(copper_frames, copper_design, Curate(), model=MODEL, n_folds=4, seed=1, dropped=[before])
+    _, evidence = audit(names(copper_frames), copper_design, Curate(), model=MODEL, n_folds=4, seed=1, dropped=[before])
     assert evidence["dropped"] == [{"id": "lost", "filter": "too_short", "reason": "planted"}]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pesforge.curation import whitening
 from pesforge.curation.duplicates import duplicates
 from pesforge.curation.leakage import leakage
 from pesforge.curation.whitening import Whitening, nearest
@@ -97,3 +98,13 @@ def test_nearest_neighbours_across_blocks():
     np.testing.assert_array_equal(index[1:], np.arange(2999))
     assert index[0] == 1
     np.testing.assert_allclose(distance[1:], np.diff(points[:, 0]))
+
+
+def test_blocks_of_neighbours_do_not_change_them(monkeypatch):
+    points = np.random.default_rng(5).normal(size=(50, 3))
+    whole = nearest(points, points, same=True)
+    monkeypatch.setattr(whitening, "MOST_DISTANCES", 170)
+    parts = nearest(points, points, same=True)
+    np.testing.assert_array_equal(whole, parts)
+    distances = np.linalg.norm(points[:, None] - points, axis=-1) + np.diag(np.full(50, np.inf))
+    np.testing.assert_allclose(parts[0], distances.min(axis=1), rtol=1e-12)

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from pesforge.curation.filters import absurd_forces, broken_labels, filter_labels, too_short
+from pesforge.curation.filters import Sieve, absurd_forces, broken_labels, filter_labels, too_short
 from pesforge.errors import DataError
 from pesforge.settings import Curate
 
@@ -71,6 +71,19 @@ def test_nothing_vanishes_and_a_structure_is_dropped_once():
         ("short", "too_short"),
         ("hot", "absurd_forces"),
     ]
+
+
+def test_decisions_are_sorted_by_filter_in_whatever_order_structures_come():
+    frames = [
+        labelled("hot", [[0, 0, 0], [2.4, 0, 0]], forces=np.full((2, 3), 99.0)),
+        labelled("near", [[0, 0, 0], [0.5, 0, 0]]),
+        labelled("broken", [[0, 0, 0], [0.5, 0, 0]], energy=np.nan),
+        labelled("good", [[0, 0, 0], [2.4, 0, 0]]),
+        labelled("nearer", [[0, 0, 0], [0.4, 0, 0]]),
+    ]
+    sieve = Sieve(Curate())
+    assert [atoms.info["id"] for atoms in sieve.kept(iter(frames))] == ["good"]
+    assert [decision.id for decision in sieve.decisions] == ["broken", "near", "nearer", "hot"]
 
 
 def test_ids_must_be_unique():

@@ -26,7 +26,7 @@ from pesforge.dft.gpaw_engine import GpawEngine
 from pesforge.dft.isolation import OwnProcess
 from pesforge.dft.label import Label
 from pesforge.dft.labelling import label_batch, read_journals
-from pesforge.dft.repeats import repeat_evidence
+from pesforge.dft.repeats import Labelled, repeat_evidence
 from pesforge.dft.settings import ReferenceSettings
 from pesforge.dft.store import LabelStore
 from pesforge.errors import LabelError, StorageError
@@ -94,7 +94,9 @@ def test_what_gpaw_cannot_do_is_tried_again_where_that_helps_and_counted(tmp_pat
         "touching": (TOO_CLOSE, 1),
         "polonium": (MISSING_SETUP, 1),
     }
-    evidence = repeat_evidence(read_journals(tmp_path / "journal"), labelled, failures, remedies("gpaw"))
+    evidence = repeat_evidence(
+        read_journals(tmp_path / "journal"), [*map(Labelled.of, labelled)], failures, remedies("gpaw")
+    )
     assert (evidence["failed_at_first"], evidence["cured"], evidence["failed"]) == (3, 1, 2)
     (scf,) = [kind for kind in evidence["kinds"] if kind["kind"] == SCF]
     assert scf["cured_by_attempt"] == {"2": 1}
@@ -178,7 +180,7 @@ def test_a_killed_worker_leaves_no_process_and_repeats_no_finished_label(tmp_pat
     events = list(read_journals(tmp_path / "journal"))
     finished = [event["id"] for event in events if event["event"] == "finished"]
     assert finished == ["cu0", "cu1", "cu2", "cu3"]
-    evidence = repeat_evidence(events, labelled, failures, [])
+    evidence = repeat_evidence(events, [*map(Labelled.of, labelled)], failures, [])
     assert (evidence["interrupted"], evidence["failed_at_first"]) == (1, 0)
 
 

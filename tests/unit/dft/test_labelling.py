@@ -197,7 +197,7 @@ def test_labelled_frames_carry_label_and_settings_through_a_file(tmp_path):
 def test_labels_of_different_settings_are_never_mixed():
     label = Label(0.0, np.zeros((4, 3)), np.zeros(6))
     other = ReferenceSettings.from_dict(SETTINGS.to_dict() | {"cutoff_ev": 300.0})
-    one, two = attach(frame("a"), label, SETTINGS, "1"), attach(frame("b"), label, other, "2")
+    one, two = attach(frame("a"), label, SETTINGS.hash, "1"), attach(frame("b"), label, other.hash, "2")
     assert check_one_settings([one, one]) == SETTINGS.hash
     with pytest.raises(DataError, match="are mixed"):
         check_one_settings([one, two])
@@ -247,3 +247,16 @@ def test_a_label_is_claimed_by_one_process_and_given_up_when_that_process_is_kil
     waiter.kill()
     for process in (holder, waiter):
         process.communicate()
+
+
+def test_what_tells_of_work_done_goes_through_to_the_disk(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr("os.fsync", lambda handle: flushed.append(handle))
+    journal = Journal(tmp_path / "journal.jsonl")
+    for kind in ("started", "failed", "started", "finished", "recalled"):
+        before = len(flushed)
+        journal.append({"event": kind})
+        assert len(flushed) - before == (kind in ("failed", "finished"))
+    assert [event["event"] for event in journal.events()][-1] == "recalled"
+    LabelStore(tmp_path / "store", "code").put("a" * 32, Label(0.0, np.zeros((1, 3)), np.zeros(6)), SETTINGS, (1, 1, 1))
+    assert len(flushed) == 3

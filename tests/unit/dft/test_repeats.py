@@ -5,7 +5,7 @@ from ase import Atoms
 
 from pesforge.dft.engines import ENGINE_MODULES, remedies
 from pesforge.dft.failures import CRASH, KINDS, SCF, TIMEOUT
-from pesforge.dft.repeats import check_failed_share, repeat_evidence
+from pesforge.dft.repeats import Labelled, check_failed_share, repeat_evidence
 from pesforge.errors import DataError
 from pesforge.fields import ID, LABEL_KEY
 
@@ -63,7 +63,7 @@ EVENTS = [
 
 
 def test_counts_by_kind_by_remedy_and_in_all():
-    labelled = [frame(key) for key in ("plain", "second", "third", "later", "killed")]
+    labelled = [Labelled.of(frame(key)) for key in ("plain", "second", "third", "later", "killed")]
     evidence = repeat_evidence(EVENTS, labelled, [record("never", TIMEOUT)], ["first", "next", "last"])
     assert {key: evidence[key] for key in ("requested", "failed_at_first", "cured", "failed", "interrupted")} == {
         "requested": 6,
@@ -93,7 +93,9 @@ def test_counts_by_kind_by_remedy_and_in_all():
 
 
 def test_a_study_without_failures_counts_none():
-    evidence = repeat_evidence([event("plain", "started"), event("plain", "finished")], [frame("plain")], [], [])
+    evidence = repeat_evidence(
+        [event("plain", "started"), event("plain", "finished")], [Labelled.of(frame("plain"))], [], []
+    )
     assert (evidence["failed_at_first"], evidence["labels"], evidence["remedies"]) == (0, [], [])
 
 

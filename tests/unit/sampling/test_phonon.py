@@ -13,6 +13,7 @@ from pesforge.family_settings import Phonon, Thermal
 from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.frames import displacements_of
+from pesforge.sampling.gaussian_evidence import rises_of, squares_of
 from pesforge.sampling.measured import Measured
 from pesforge.sampling.phonon import Modes, displacement_evidence, energy_evidence, sample
 from pesforge.sampling.thermal import energy_evidence as thermal_energy_evidence
@@ -69,7 +70,7 @@ def test_the_covariance_of_many_draws_is_the_analytic_matrix(statistics):
     assert (np.abs(found - expected) < 5 * error + 1e-12).all()
     correlation = expected / np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
     assert np.abs(correlation[np.triu_indices(12, 1)]).max() > 0.3
-    (row,) = displacement_evidence(parent, frames, Measured({}, phi), statistics)
+    (row,) = displacement_evidence(parent, squares_of(parent, "phonon", frames), Measured({}, phi), statistics)
     assert row["msd_expected_ang2"] == pytest.approx(np.trace(expected) / len(parent), rel=1e-6)
     assert abs(row["msd_ang2"] - row["msd_expected_ang2"]) < 4 * row["msd_standard_error_ang2"] < 0.1 * row["msd_ang2"]
     masses = parent.get_masses()
@@ -115,7 +116,7 @@ def test_harmonic_energies_rise_as_expected(statistics):
     for frame in frames:
         shift = displacements_of(parent, frame).ravel()
         frame.calc = SinglePointCalculator(frame, energy=-7.0 + shift @ phi @ shift / 2)
-    rows = energy_evidence(parent, -7.0, frames, Measured({}, phi), statistics)
+    rows = energy_evidence(parent, rises_of(-7.0, "phonon", frames), Measured({}, phi), statistics)
     assert [row["count"] for row in rows] == [100, 800]
     for row in rows:
         off = abs(row["rise_ev_per_atom"] - row["expected_ev_per_atom"])
@@ -124,13 +125,13 @@ def test_harmonic_energies_rise_as_expected(statistics):
             assert row["expected_ev_per_atom"] == pytest.approx(
                 1.5 * BOLTZMANN_EV_PER_K * row["temperature_k"] * (1 - 1 / len(parent))
             )
-    assert thermal_energy_evidence(-7.0, frames) == []
+    assert thermal_energy_evidence(rises_of(-7.0, "thermal", frames)) == []
 
 
 def test_displacements_of_the_wrong_statistics_show_in_the_evidence():
     parent, phi = alloy(), springs(alloy())
     frames, _ = draws(parent, phi, 20.0, 200, "quantum")
-    (row,) = displacement_evidence(parent, frames, Measured({}, phi), "classical")
+    (row,) = displacement_evidence(parent, squares_of(parent, "phonon", frames), Measured({}, phi), "classical")
     assert abs(row["msd_ang2"] - row["msd_expected_ang2"]) > 4 * row["msd_standard_error_ang2"]
 
 

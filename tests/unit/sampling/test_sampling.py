@@ -12,6 +12,7 @@ from pesforge.io import read_frames, write_frames
 from pesforge.sampling.counts import largest_remainder
 from pesforge.sampling.families import FAMILIES
 from pesforge.sampling.frames import displacements_of
+from pesforge.sampling.gaussian_evidence import rises_of, squares_of
 from pesforge.sampling.measured import Measured
 from pesforge.sampling.strain import invariants, strain_evidence
 from pesforge.sampling.thermal import displacement_evidence, energy_evidence
@@ -52,7 +53,7 @@ def test_displacements_obey_equipartition_for_each_species_and_component(parent)
         error = expected * np.sqrt(2 / len(components))
         assert np.abs(components.var(axis=0) - expected).max() < 4 * error
         assert np.abs(np.corrcoef(components.T)[np.triu_indices(3, 1)]).max() < 0.06
-    (row,) = displacement_evidence(parent, frames, STIFFNESS)
+    (row,) = displacement_evidence(parent, squares_of(parent, "thermal", frames), STIFFNESS)
     assert abs(row["msd_ang2"] - row["msd_expected_ang2"]) < 4 * row["msd_standard_error_ang2"]
     assert row["msd_standard_error_ang2"] < 0.02 * row["msd_ang2"]
     assert row["msd_expected_ang2"] == pytest.approx(1.5 * BOLTZMANN_EV_PER_K * temperature * (1 / 2 + 1 / 8))
@@ -61,9 +62,10 @@ def test_displacements_obey_equipartition_for_each_species_and_component(parent)
 def test_a_stiffness_that_is_wrong_shows_in_the_evidence(parent):
     frames = draw("thermal", parent, Thermal(temperatures_k=(300.0, 900.0), count=200))
     wrong = {"Na": 2.0, "Cl": 4.0}
-    for row in displacement_evidence(parent, frames, wrong):
+    squares = squares_of(parent, "thermal", frames)
+    for row in displacement_evidence(parent, squares, wrong):
         assert abs(row["msd_ang2"] - row["msd_expected_ang2"]) > 4 * row["msd_standard_error_ang2"]
-    assert [(row["temperature_k"], row["count"]) for row in displacement_evidence(parent, frames, wrong)] == [
+    assert [(row["temperature_k"], row["count"]) for row in displacement_evidence(parent, squares, wrong)] == [
         (300.0, 50),
         (900.0, 150),
     ]
@@ -76,7 +78,7 @@ def test_harmonic_energies_rise_by_three_halves_kt(parent):
         energy = -5.0 + 0.5 * (constants[:, None] * displacements_of(parent, frame) ** 2).sum()
         frame.calc = SinglePointCalculator(frame, energy=energy)
     others = draw("volume", parent, Volume())
-    for row in energy_evidence(-5.0, frames + others):
+    for row in energy_evidence(rises_of(-5.0, "thermal", frames + others)):
         assert row["expected_ev_per_atom"] == pytest.approx(1.5 * BOLTZMANN_EV_PER_K * row["temperature_k"])
         off = abs(row["rise_ev_per_atom"] - row["expected_ev_per_atom"])
         assert off < 4 * row["rise_standard_error_ev_per_atom"] < 0.2 * row["expected_ev_per_atom"]
