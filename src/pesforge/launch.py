@@ -1,15 +1,20 @@
 """Running a study: one run at a time in a folder, and a run that was killed goes on where it stopped."""
 
 import fcntl
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from pesforge.errors import PesforgeError
 
 STATE = Path(".snakemake")
+RESULTS = Path("results")
+FUTURE_S = 60.0
+"""Clocks of nodes and of file systems differ by seconds; a file that is further ahead was written by a wrong one."""
 
 
 NOISE = re.compile(
@@ -37,6 +42,28 @@ def _snakemake(arguments: Sequence[str], *, lock: int, folder: Path) -> int:
                 continue  # Snakemake got the signal too; it ends its jobs and then itself
 
 
+def mend_times(folder: Path, now: float) -> int:
+    """Bring files that a wrong clock has dated into the future back to now, in their order; return their number.
+
+    Snakemake refuses results that are older than what they are made from, and would until that future is past. The
+    stores of labels are no files of its own and are left alone.
+
+    Args:
+        folder: of the results.
+        now: seconds since the epoch.
+    """
+    ahead = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "store"]
+        paths = (Path(place, name) for name in names)
+        ahead += [(path.lstat().st_mtime, path) for path in paths]
+    ahead = [(time_s, path) for time_s, path in ahead if time_s > now + FUTURE_S]
+    rank = {time_s: number for number, time_s in enumerate(sorted({time_s for time_s, _ in ahead}, reverse=True))}
+    for time_s, path in ahead:
+        os.utime(path, (now - 1e-3 * rank[time_s],) * 2, follow_symlinks=False)
+    return len(ahead)
+
+
 def run(study: str, extra: Sequence[str] = (), *, folder: Path = Path()) -> int:
     """Exit status of a run of a study.
 
@@ -57,6 +84,8 @@ def run(study: str, extra: Sequence[str] = (), *, folder: Path = Path()) -> int:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise PesforgeError("another run is active in this folder; wait for its end, or stop it first.") from error
+        if mended := mend_times(folder / RESULTS, time.time()):
+            sys.stderr.write(f"a clock was wrong: {mended} files of earlier runs had times to come; they are of now\n")
         chosen = ["--config", f"study={study}", *extra]
         locks = state / "locks"
         if locks.is_dir() and any(locks.iterdir()):

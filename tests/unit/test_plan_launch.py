@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from pesforge.cli import main
 from pesforge.errors import PesforgeError
-from pesforge.launch import NOISE, STATE, run
+from pesforge.launch import NOISE, STATE, mend_times, run
 from pesforge.plan import plan_text
 from pesforge.sampling.prepare import draft
 from pesforge.structure import from_plain
@@ -132,6 +133,27 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path, monkeypatch):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(PesforgeError, match="another run is active"):
             run("tiny")
+
+
+def test_files_from_the_future_are_brought_back_in_their_order(tmp_path):
+    now = 1_800_000_000.0
+    ahead = {"study/a": -50, "study/b": 30, "study/c": 86400, "study/d": 90000, "store/e": 1e6}
+    times = {name: now + seconds for name, seconds in ahead.items()}
+    for name, time_s in times.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (time_s, time_s))
+    (tmp_path / "study/broken").symlink_to("nowhere")
+    os.utime(tmp_path / "study/broken", (now, now), follow_symlinks=False)
+    assert mend_times(tmp_path, now) == 2
+    found = {name: (tmp_path / name).stat().st_mtime for name in times}
+    assert found["study/a"] == now - 50
+    assert found["study/b"] == now + 30, "clocks of nodes differ by seconds"
+    assert now - 1 < found["study/c"] < found["study/d"] <= now
+    assert found["store/e"] == times["store/e"]
+    assert mend_times(tmp_path, now) == 0
+    assert mend_times(tmp_path / "none", now) == 0
 
 
 def test_errors_of_snakemake_are_not_taken_for_noise():
