@@ -49,6 +49,7 @@ else:
 
     if STUDY.learn is not None:
 
+        include: "workflow/rules/rounds.smk"
         include: "workflow/rules/learn.smk"
 
     if STUDY.analysis.locality is not None:

@@ -8,3 +8,4 @@ mypy
 lint-imports
 snakemake --lint
 snakemake --lint --config study=mlearn
+snakemake --lint --config study=silicon-rounds
