@@ -6,9 +6,11 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pesforge.io import read_json
+from pesforge.peaks import read_peaks
 
 LABEL_FILES = "*/[!.]*.json"
 """Files of the labels of a store; what a killed write has left there begins with a dot."""
@@ -43,6 +45,8 @@ PURPOSES = {
 """What the rules that label no batch calculate for."""
 MOVING_RULE = "sample_driven"
 """The rule whose jobs do reference calculations, in a store of their own, only where a reference code moves atoms."""
+LAST = "report"
+"""The stage that tells the cost; what an earlier run of it took is no part of this one."""
 NO_LONGER_USED = "labels no longer used"
 UNCLAIMED = "asked for by no journal"
 CONVERGENCE = tuple(PURPOSES[rule] for rule in ("scan_parameter", "check_derivatives"))
@@ -53,6 +57,9 @@ Event = Mapping[str, Any]
 def cost(benchmarks: Path, store: Path, code: str, moving: Path | None = None) -> dict[str, Any]:
     """Evidence on the cost of a study.
 
+    `rules` and `stages` hold seconds, jobs, the largest memory of a job and the largest that was asked for. Memory is
+    what the job wrote down at its end (`pesforge.peaks`), or what Snakemake saw where it did not.
+
     The store remembers the time of every calculation, the benchmarks that of the last run of every job. A job that was
     killed and run again may therefore be shorter than its calculations; its overhead then counts as nothing.
 
@@ -62,22 +69,18 @@ def cost(benchmarks: Path, store: Path, code: str, moving: Path | None = None) -
         code: fingerprint of the code whose labels count.
         moving: store of the steps of a reference code that moved atoms; None where none did.
     """
-    tables = []
+    tables, peaks = [], read_peaks(benchmarks)
     for path in sorted(benchmarks.glob("*/*.tsv")):
+        if path.parent.name == LAST:
+            continue
         table = pd.read_csv(path, sep="\t")
         table["stage"], table["rule"] = path.parent.name, path.name.split(".")[0]
-        table["max_rss"] = pd.to_numeric(table["max_rss"], errors="coerce")
+        peak = peaks.get(path.stem, {})
+        seen = pd.to_numeric(table["max_rss"], errors="coerce")
+        table["max_rss"] = seen.clip(lower=peak.get("peak_mb", 0.0)).fillna(peak.get("peak_mb", np.nan))
+        table["asked"] = float(np.nan if peak.get("asked_mb") is None else peak["asked_mb"])
         tables.append(table)
     jobs = pd.concat(tables, ignore_index=True)
-    stages = [
-        {
-            "stage": stage,
-            "seconds": float(found["s"].sum()),
-            "jobs": len(found),
-            "max_rss_mb": float(found["max_rss"].max()),
-        }
-        for stage, found in jobs.groupby("stage", sort=True)
-    ]
     times = [*stored_seconds(store, code).values()]
     rules = set(DFT_RULES)
     if moving is not None:
@@ -87,11 +90,26 @@ def cost(benchmarks: Path, store: Path, code: str, moving: Path | None = None) -
     around = jobs["rule"].isin(rules)
     total = inside + max(float(jobs.loc[around, "s"].sum()) - inside, 0.0) + float(jobs.loc[~around, "s"].sum())
     return {
-        "stages": stages,
+        "stages": [{"stage": stage, **_used(found)} for stage, found in jobs.groupby("stage", sort=True)],
+        "rules": [
+            {"stage": stage, "rule": rule, **_used(found)}
+            for (stage, rule), found in jobs.groupby(["stage", "rule"], sort=True)
+        ],
         "dft_calculations": len(times),
         "dft_seconds": inside,
         "total_seconds": total,
         "dft_share": inside / total if total else None,
+    }
+
+
+def _used(jobs: pd.DataFrame) -> dict[str, float | int | None]:
+    """Seconds of some jobs, their number, the largest memory of one and the largest that was asked for, MB."""
+    memory, asked = (jobs[name].dropna() for name in ("max_rss", "asked"))
+    return {
+        "seconds": float(jobs["s"].sum()),
+        "jobs": len(jobs),
+        "max_rss_mb": float(memory.max()) if len(memory) else None,
+        "asked_mb": float(asked.max()) if len(asked) else None,
     }
 
 

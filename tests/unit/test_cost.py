@@ -39,7 +39,16 @@ def test_the_share_of_dft_counts_every_calculation_of_this_code_once(study):
     assert found["dft_seconds"] == 80.0
     assert found["total_seconds"] == 120.0
     assert found["dft_share"] == pytest.approx(80 / 120)
-    assert found["stages"][0] == {"stage": "label", "seconds": 100.0, "jobs": 2, "max_rss_mb": 170.0}
+    assert found["stages"][0] == {"stage": "label", "seconds": 100.0, "jobs": 2, "max_rss_mb": 170.0, "asked_mb": None}
+
+
+def test_memory_is_what_a_job_noted_at_its_end_where_that_is_more_than_was_seen(study):
+    for name, peak in (("label_batch.0000", 412.5), ("label_batch.0001", 160.0), ("train_run.ab.seed_0", 90.0)):
+        write_json(study / "benchmarks/peaks" / f"{name}.json", {"rule": "", "peak_mb": peak, "asked_mb": 2000})
+    label, train = cost(study / "benchmarks", study / "store", "now")["rules"]
+    assert (label["rule"], label["max_rss_mb"], label["asked_mb"]) == ("label_batch", 412.5, 2000.0)
+    assert (train["stage"], train["rule"], train["max_rss_mb"]) == ("train", "train_run", 90.0)
+    assert cost(study / "benchmarks", study / "store", "now")["stages"][0]["max_rss_mb"] == 412.5
 
 
 def test_jobs_that_only_recalled_their_labels_make_no_share_above_one(study):

@@ -17,6 +17,8 @@ rule choose_potential:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(2),
     params:
         use=STUDY.choose.use,
         kinds=list(STUDY.choose.kinds),
@@ -50,6 +52,8 @@ rule export_potential:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(3),
     params:
         study=STUDY.name,
         crossvalidate=plain(STUDY.crossvalidate),
@@ -83,6 +87,8 @@ rule map_structures:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         code=fingerprint("coverage"),
     script:

@@ -54,6 +54,8 @@ def raised(value):
     return lambda wildcards, attempt: value * attempt
 
 
+# Memory of a job that holds no matrix of descriptors: libraries take 150 to 300 MB, and a cluster starts Snakemake around the job.
+SMALL_MB = 1000
 LOADED = read_study()
 STUDY = LOADED.settings
 OUT = f"results/{STUDY.name}"

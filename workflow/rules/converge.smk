@@ -49,6 +49,8 @@ rule choose_settings:
     priority: 100
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         dft=plain(STUDY.dft),
         pseudopotentials=PSEUDOPOTENTIALS,

@@ -15,6 +15,8 @@ rule crossvalidate_linear:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         code=fingerprint(
@@ -43,6 +45,8 @@ rule calibrate_uncertainty:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         study_seed=STUDY.seed,
@@ -87,6 +91,8 @@ rule weigh_families:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         journals=f"{OUT}/label/journal",

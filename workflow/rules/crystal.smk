@@ -5,6 +5,7 @@ from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
 from pesforge.dft.shapes import other_shapes
 from pesforge.learn_settings import LEARNED
+from pesforge.representations.functions import list_functions
 from pesforge.sampling.candidates import stated_range
 from pesforge.structure import from_plain
 
@@ -73,6 +74,32 @@ def scanned_parameters(study):
 def phonon_statistics(study):
     """Statistics of the family `phonon`; None where it is off."""
     return study.sample.phonon and study.sample.phonon.statistics
+
+
+def design_mb():
+    """Estimate of the matrix of descriptors of all labels, in MB; surfaces count as their parent cell."""
+    describe, species = STUDY.describe, sorted(set(PARENT["symbols"]))
+    functions = len(species) * len(
+        list_functions(
+            max_degree=tuple(describe.max_degree),
+            l_max=tuple(describe.l_max),
+            l_weight=describe.l_weight,
+            channel_degrees=(0.0,) * len(species),
+        )
+    )
+    rows = 0
+    for family, count in STUDY.families.items():
+        copies = math.prod(LOADED.families[family].get("supercell", (1,)))
+        rows += count * (7 + 3 * copies * len(PARENT["symbols"]))
+    for cells in LOADED.standins.values():
+        rows += sum(7 + 3 * len(cell) for cell in cells)
+    rows += most_learned(STUDY) * (7 + 3 * len(PARENT["symbols"]))
+    return math.ceil(8e-6 * rows * functions)
+
+
+def with_design(matrices):
+    """Memory of a job that holds as much as this many matrices of descriptors at once."""
+    return raised(SMALL_MB + matrices * DESIGN_MB)
 
 
 def alone(section):
@@ -181,6 +208,7 @@ if MEMBERS or DROPOUT:
     EVIDENCE.append(f"{OUT}/evidence/ensemble.json")
 TARGETS = [f"{OUT}/report/index.html", f"{OUT}/potential/model.json", *EVIDENCE]
 OPENING = opening(STUDY)
+DESIGN_MB = design_mb()
 
 # How much there is to do is told to the jobs for their progress lines. A parameter would rerun finished jobs when it grows.
 os.environ.update(

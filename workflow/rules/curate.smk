@@ -14,6 +14,8 @@ rule filter_labels:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         curate=plain(STUDY.curate),
         code=fingerprint("curation"),
@@ -39,6 +41,8 @@ rule audit_dataset:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(6),
     params:
         curate=plain(STUDY.curate),
         crossvalidate=plain(STUDY.crossvalidate),
@@ -70,6 +74,8 @@ rule measure_coverage:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         code=fingerprint("coverage"),
     script:

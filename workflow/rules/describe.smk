@@ -15,6 +15,8 @@ rule describe_structures:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(3),
     params:
         parent=PARENT,
         describe=plain(STUDY.describe),
@@ -38,6 +40,8 @@ rule project_invariants:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(4),
     params:
         projections=STUDY.describe.projections,
         prior_power=STUDY.crossvalidate.prior_power,

@@ -17,6 +17,8 @@ rule fit_draft:
     priority: 95
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         functions=STUDY.sample.driver.functions,
         curate=GUARD,
@@ -94,6 +96,8 @@ rule gather_driven:
     priority: 95
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         driver=plain(STUDY.sample.driver),
         counts=COUNTS,

@@ -73,6 +73,8 @@ rule calibrate_ensemble:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(3),
     params:
         runs=RUNS,
         folds=STUDY.train.folds,

@@ -13,6 +13,8 @@ rule choose_low_settings:
     priority: 100
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         parent=PARENT,
         low=plain(STUDY.fidelity.low),
@@ -68,6 +70,8 @@ rule gather_low_labels:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(1),
     params:
         code=fingerprint("dft/labelling"),
     script:
@@ -92,6 +96,8 @@ rule compare_fidelities:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         dft=plain(STUDY.dft),
         fidelity=plain(STUDY.fidelity),

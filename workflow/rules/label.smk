@@ -46,6 +46,8 @@ rule gather_labels:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         parent=PARENT,
         engine=STUDY.dft.engine,

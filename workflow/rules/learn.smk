@@ -16,6 +16,8 @@ rule learn_fit:
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         functions=STUDY.sample.driver.functions,
         curate=GUARD,
@@ -48,6 +50,8 @@ rule learn_exam:
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         motion=LEARN_MOTION,
         test=STUDY.learn.test,
@@ -99,6 +103,8 @@ rule learn_judge:
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         model=LEARN_MODEL,
         stop=plain(STUDY.learn.stop),
@@ -122,6 +128,8 @@ rule learn_pool:
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         motion=LEARN_MOTION,
         code=LEARN_MOTION_CODE + fingerprint("learning/state"),
@@ -145,6 +153,8 @@ rule learn_select:
     priority: 55
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(5),
     params:
         model=LEARN_MODEL,
         acquisition=STUDY.learn.rule,
@@ -204,6 +214,8 @@ rule learn_curve:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         model=LEARN_MODEL,
         controls=STUDY.learn.controls,
@@ -233,6 +245,8 @@ rule learn_conclude:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         learn=plain(STUDY.learn),
         store=STORE,

@@ -6,9 +6,13 @@ rule fetch_labels:
         labels=f"{OUT}/fetch/{{element}}_{{split}}.json",
     log:
         f"{OUT}/logs/fetch_labels/{{element}}_{{split}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/published/fetch_labels.{{element}}_{{split}}.tsv"
     localrule: True
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         url=lambda wildcards: url_of(PUBLISHED, wildcards.element, wildcards.split),
         sha256=lambda wildcards: PUBLISHED.sha256.get(
@@ -28,8 +32,12 @@ rule prepare_labels:
         about=f"{OUT}/labels/{{element}}.json",
     log:
         f"{OUT}/logs/prepare_labels/{{element}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/published/prepare_labels.{{element}}.tsv"
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         sha256=plain(PUBLISHED)["sha256"],
         code=fingerprint("dataset", "pairs", "published/convert", "published/labels"),
@@ -47,6 +55,8 @@ rule fit_element:
         cost=f"{OUT}/cost/{{element}}.json",
     log:
         f"{OUT}/logs/fit_element/{{element}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/published/fit_element.{{element}}.tsv"
     conda:
         "../../envs/pipeline.yaml"
     threads: 1
@@ -72,8 +82,12 @@ rule compare_published:
         table=f"{OUT}/report/table.csv",
     log:
         f"{OUT}/logs/compare_published.log",
+    benchmark:
+        f"{OUT}/benchmarks/published/compare_published.tsv"
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         study=plain(STUDY),
         code=fingerprint("published/compare", "published/mlearn", "provenance"),
@@ -91,8 +105,12 @@ rule render_published:
         page=f"{OUT}/report/index.html",
     log:
         f"{OUT}/logs/render_published.log",
+    benchmark:
+        f"{OUT}/benchmarks/published/render_published.tsv"
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         code=fingerprint("report"),
     script:

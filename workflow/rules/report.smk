@@ -15,9 +15,13 @@ rule gather_provenance:
         cost=f"{OUT}/evidence/cost.json",
     log:
         f"{OUT}/logs/gather_provenance.log",
+    benchmark:
+        f"{OUT}/benchmarks/report/gather_provenance.tsv"
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         study=plain(STUDY),
         benchmarks=f"{OUT}/benchmarks",
@@ -44,9 +48,13 @@ rule render_report:
         ),
     log:
         f"{OUT}/logs/render_report.log",
+    benchmark:
+        f"{OUT}/benchmarks/report/render_report.tsv"
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         code=fingerprint("report"),
     script:

@@ -39,6 +39,8 @@ rule sample_family:
     priority: 90
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         parent=PARENT,
         settings=lambda wildcards: LOADED.families[wildcards.family],
@@ -60,6 +62,8 @@ rule draw_candidates:
     priority: 90
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         parent=PARENT,
         ranges=CANDIDATES,
@@ -92,6 +96,8 @@ if STUDY.sample.gaps:
         priority: 90
         conda:
             "../../envs/pipeline.yaml"
+        resources:
+            mem_mb=raised(SMALL_MB),
         params:
             parent=PARENT,
             gaps=plain(STUDY.sample.gaps),
@@ -116,6 +122,8 @@ rule gather_pool:
     priority: 90
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=raised(SMALL_MB),
     params:
         parent=PARENT,
         statistics=phonon_statistics(STUDY),

@@ -111,6 +111,8 @@ if STUDY.validate_.defects is not None:
         priority: 60
         conda:
             "../../envs/pipeline.yaml"
+        resources:
+            mem_mb=raised(SMALL_MB),
         params:
             parent=PARENT,
             validate=alone("defects"),
@@ -146,6 +148,8 @@ if STUDY.validate_.dynamics is not None:
         priority: 60
         conda:
             "../../envs/pipeline.yaml"
+        resources:
+            mem_mb=raised(SMALL_MB),
         params:
             parent=PARENT,
             validate=alone("dynamics"),
@@ -183,6 +187,8 @@ rule validate_potential:
     priority: 60
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=with_design(2),
     params:
         parent=PARENT,
         validate=plain(STUDY.validate_),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pesforge.errors import PesforgeError
+from pesforge.peaks import record_peak
 from pesforge.progress import duration
 
 
@@ -69,6 +70,7 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
                 stage = job.rule.replace("_", " ")
                 print(f"{stage:<22} {sentence} ({duration(time.monotonic() - started)})", file=sys.stderr)
         finally:
+            record_peak(log_path, job.rule, getattr(job.resources, "mem_mb", None))
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 

@@ -10,8 +10,13 @@ from pesforge.report.evidence import SHAPE as STUDY_SHAPE
 from pesforge.report.page import pages
 
 Row = Mapping[str, Any]
-SHAPE = {stage: STUDY_SHAPE[stage] for stage in ("converge", "label", "choose", "validate", "provenance", "cost")}
-"""Evidence of a study that is compared."""
+SHAPE = {stage: STUDY_SHAPE[stage] for stage in ("converge", "label", "choose", "validate", "provenance")} | {
+    "cost": {
+        "stages": [dict.fromkeys(("stage", "seconds"))],
+        **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
+    }
+}
+"""Evidence of a study that is compared; studies of earlier versions have it too."""
 ERRORS = (
     ("energy_rmse_mev_per_atom", "energy RMSE (meV/atom)"),
     ("energy_mae_mev_per_atom", "energy MAE (meV/atom)"),

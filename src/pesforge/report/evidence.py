@@ -19,6 +19,8 @@ CHECK = dict.fromkeys(
         "deviation_unit",
     )
 )
+USED = ("seconds", "jobs", "max_rss_mb", "asked_mb")
+"""What a stage and a rule took."""
 ERRORS = dict.fromkeys(("energy_rmse_mev_per_atom", "force_rmse_ev_per_ang", "stress_rmse_gpa"))
 FAMILY_ERRORS = {"family": ANY, "n_structures": ANY, **ERRORS}
 TYPICAL = dict.fromkeys(("energy_typical_mev_per_atom", "force_typical_ev_per_ang", "stress_typical_gpa"))
@@ -242,7 +244,8 @@ SHAPE: dict[str, dict[str, Any]] = {
         "seeds": {},
     },
     "cost": {
-        "stages": [dict.fromkeys(("stage", "seconds", "jobs", "max_rss_mb"))],
+        "stages": [dict.fromkeys(("stage", *USED))],
+        "rules": [dict.fromkeys(("stage", "rule", *USED))],
         **dict.fromkeys(("dft_seconds", "total_seconds", "dft_share")),
     },
     "ledger": {

@@ -131,21 +131,31 @@ def strain(sample: Row) -> str:
 
 
 def cost(evidence: Row) -> str:
-    """Wall time of each stage."""
-    stages, seconds = present(evidence["stages"], "stage", "seconds")
+    """Wall time of each stage, and the largest memory of its jobs beside what was asked for."""
+    rows = evidence["stages"]
     with svg.drawing("cost"):
-        figure, (panel,) = panels(1, 0.9 + 0.26 * len(stages))
-        panel.barh(range(len(stages)), seconds, color=svg.BLUE, height=0.62)
-        for index, value in enumerate(seconds):
-            panel.annotate(
-                f"{number(value)} s", (value, index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
-            )
-        panel.set_yticks(range(len(stages)), stages)
-        panel.invert_yaxis()
-        panel.grid(False, axis="y")
-        panel.set_xlabel("wall time (s)")
-        panel.set_xlim(0, 1.15 * max([*seconds, 1e-9]))
-        return svg.to_svg(figure, "cost", "Wall time of each stage")
+        figure, (times, memory) = panels(2, 1.2 + 0.26 * len(rows))
+        for panel, key, unit in ((times, "seconds", "s"), (memory, "max_rss_mb", "MB")):
+            values = [row[key] or 0.0 for row in rows]
+            panel.barh(range(len(rows)), values, color=svg.BLUE, height=0.62)
+            for index, row in enumerate(rows):
+                words = "not measured" if row[key] is None else f"{number(row[key])} {unit}"
+                panel.annotate(
+                    words, (values[index], index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+                )
+            panel.set_yticks(range(len(rows)), [row["stage"] for row in rows] if panel is times else [])
+            panel.invert_yaxis()
+            panel.grid(False, axis="y")
+            panel.set_xlim(0, 1.35 * max([*values, 1e-9]))
+        places = [index for index, row in enumerate(rows) if row["asked_mb"] is not None]
+        asked = [rows[index]["asked_mb"] for index in places]
+        if asked:
+            memory.scatter(asked, places, color=svg.VERMILLION, marker="|", s=90, label="asked for")
+            memory.set_xlim(0, 1.15 * max(asked))
+            legend_below(figure, memory)
+        times.set_xlabel("wall time (s)")
+        memory.set_xlabel("largest memory of a job (MB)")
+        return svg.to_svg(figure, "cost", "Wall time and largest memory of each stage")
 
 
 def errors_by_force(rows: Sequence[Row]) -> str:

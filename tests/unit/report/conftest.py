@@ -338,7 +338,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
     }
     evidence["cost"] = {
         "stages": [
-            {"stage": name, "seconds": seconds, "jobs": jobs, "max_rss_mb": memory}
+            {"stage": name, "seconds": seconds, "jobs": jobs, "max_rss_mb": memory, "asked_mb": 2000.0}
             for name, seconds, jobs, memory in (
                 ("converge", 412.7, 1, 311.2),
                 ("sample", 38.4, 1, 290.1),
@@ -348,6 +348,16 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
                 ("train", 96.1, 16, 612.5),
                 ("validate", 188.2, 1, None),
             )
+        ],
+        "rules": [
+            {
+                "stage": "train",
+                "rule": "train_run",
+                "seconds": 96.1,
+                "jobs": 16,
+                "max_rss_mb": 612.5,
+                "asked_mb": 3000.0,
+            }
         ],
         "dft_seconds": 1500.6,
         "total_seconds": 1617.3,
