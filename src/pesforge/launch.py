@@ -1,4 +1,8 @@
-"""Running a study: one run at a time in a folder, and a run that was killed goes on where it stopped."""
+"""Running a study: one run at a time in a folder, and a run that was killed goes on where it stopped.
+
+As a program it is Snakemake without the lines that say nothing: nobody between it and the terminal, on whose death it
+would hang.
+"""
 
 import fcntl
 import os
@@ -7,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 from pesforge.errors import PesforgeError
 
@@ -24,19 +30,37 @@ NOISE = re.compile(
 """Lines of Snakemake that say nothing about the study."""
 
 
+class Quiet:
+    """A stream of text without the lines that say nothing; once nobody reads it, nothing is written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.begun = ""
+
+    def write(self, text: str) -> int:
+        """Write the lines that are whole by now."""
+        *lines, self.begun = (self.begun + text).split("\n")
+        with suppress(BrokenPipeError):
+            for line in lines:
+                if line.strip() and not NOISE.match(line):
+                    self.stream.write(f"{line}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what the stream holds back."""
+        with suppress(BrokenPipeError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 def _snakemake(arguments: Sequence[str], *, lock: int, folder: Path) -> int:
     """Exit status of Snakemake. It inherits the lock, which therefore lives as long as the run does."""
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    with subprocess.Popen(
-        command, cwd=folder, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
-        assert process.stderr is not None
+    command = [sys.executable, "-m", "pesforge.launch", *arguments]
+    with subprocess.Popen(command, cwd=folder, pass_fds=(lock,)) as process:
         while True:
             try:
-                for line in process.stderr:
-                    if line.strip() and not NOISE.match(line):
-                        sys.stderr.write(line)
-                        sys.stderr.flush()
                 return process.wait()
             except KeyboardInterrupt:
                 continue  # Snakemake got the signal too; it ends its jobs and then itself
@@ -92,3 +116,15 @@ def run(study: str, extra: Sequence[str] = (), *, folder: Path = Path()) -> int:
             sys.stderr.write("an earlier run was interrupted; going on where it stopped\n")
             _snakemake(["--unlock", *chosen], lock=file.fileno(), folder=folder)
         return _snakemake(chosen, lock=file.fileno(), folder=folder)
+
+
+def snakemake() -> None:
+    """Snakemake with the arguments of this process, which ends with it."""
+    sys.stderr = cast(TextIO, Quiet(sys.stderr))
+    from snakemake.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    snakemake()

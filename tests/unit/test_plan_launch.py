@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from pesforge.cli import main
 from pesforge.errors import PesforgeError
-from pesforge.launch import NOISE, STATE, mend_times, run
+from pesforge.launch import NOISE, STATE, Quiet, mend_times, run
 from pesforge.plan import plan_text
 from pesforge.sampling.prepare import draft
 from pesforge.structure import from_plain
@@ -154,6 +155,23 @@ def test_files_from_the_future_are_brought_back_in_their_order(tmp_path):
     assert found["store/e"] == times["store/e"]
     assert mend_times(tmp_path, now) == 0
     assert mend_times(tmp_path / "none", now) == 0
+
+
+def test_what_snakemake_says_of_itself_is_left_out_and_a_lost_reader_ends_nothing(tmp_path):
+    with (tmp_path / "said").open("w") as file:
+        quiet = Quiet(file)
+        for text in ("Building DAG of jobs...\nlabel 3 fai", "led\n\nSelect jobs to", " execute...\n"):
+            assert quiet.write(text) == len(text)
+        quiet.flush()
+        assert (tmp_path / "said").read_text() == "label 3 failed\n"
+        assert quiet.fileno() == file.fileno()
+    read, write = os.pipe()
+    os.close(read)
+    with suppress(BrokenPipeError), os.fdopen(write, "w") as pipe:
+        quiet = Quiet(pipe)
+        for _ in range(3):
+            quiet.write("label 4 failed\n")
+            quiet.flush()
 
 
 def test_errors_of_snakemake_are_not_taken_for_noise():
