@@ -2,7 +2,7 @@
 STUDY ?= config
 PROFILE ?=
 BIN := .venv/bin
-.PHONY: run plan archive verify install test chaos lint lock docs clean
+.PHONY: run plan archive verify repeat install test chaos lint lock docs clean
 
 run: .venv/.installed
 	@$(BIN)/pesforge run "$(STUDY)" $(if $(PROFILE),--profile "$(PROFILE)")
@@ -15,6 +15,9 @@ archive: .venv/.installed
 
 verify: .venv/.installed
 	@$(BIN)/pesforge verify "$(STUDY)"
+
+repeat: .venv/.installed
+	@$(BIN)/python benchmarks/repeat.py
 
 install: .venv/.installed
 

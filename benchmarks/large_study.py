@@ -114,7 +114,7 @@ class Study:
         notes = {"PYTHONPATH": ":".join(map(str, paths)), "PESFORGE_NOTES": str(self.root / "notes.jsonl")}
         with (self.root / "snakemake.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--config", "study=large", *arguments],
+                [sys.executable, "-m", "snakemake", "--cores", "1", "--config", "study=large", *arguments],
                 cwd=self.root,
                 env={**os.environ, **notes},
                 stdout=log,

@@ -2,6 +2,10 @@
 
 Compiled code is cached per source file, by its content alone. So no kernel calls one of another file: the caller's
 cached copy would survive a change of the callee.
+
+A kernel that other kernels call is inlined. Otherwise the caller's compiled code holds a copy of it that rounds
+differently, and a process would run that copy where it reads the code from the cache, but the kernel itself where it
+has compiled both: the first run of a study and its repetition would differ in the last digits.
 """
 
 from typing import NamedTuple
@@ -54,7 +58,7 @@ def densities(pairs: PairTables, channels: ChannelTables, n_components: int) -> 
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _pair_product(density: FloatArray, tables: FunctionTables, k: int, values: FloatArray) -> float:
     a, b = tables.offset[k, 0], tables.offset[k, 1]
     slot_a, slot_b = tables.slot[k, 0], tables.slot[k, 1]
@@ -68,7 +72,7 @@ def _pair_product(density: FloatArray, tables: FunctionTables, k: int, values: F
     return scale * total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _triple_product(density: FloatArray, tables: FunctionTables, k: int, values: FloatArray) -> float:
     a, b, c = tables.offset[k, 0], tables.offset[k, 1], tables.offset[k, 2]
     slot_a, slot_b, slot_c = tables.slot[k, 0], tables.slot[k, 1], tables.slot[k, 2]
@@ -84,7 +88,7 @@ def _triple_product(density: FloatArray, tables: FunctionTables, k: int, values:
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _couple(density: FloatArray, tables: FunctionTables, k: int, half: int, coupled: FloatArray) -> None:
     """Couple the two factors of one half of an order-4 function to the angular momentum of its path."""
     a, b = tables.offset[k, 2 * half], tables.offset[k, 2 * half + 1]
@@ -96,7 +100,7 @@ def _couple(density: FloatArray, tables: FunctionTables, k: int, half: int, coup
         )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _quadruple_product(
     density: FloatArray, tables: FunctionTables, k: int, values: FloatArray, coupled: FloatArray
 ) -> float:
@@ -117,7 +121,7 @@ def _quadruple_product(
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _atom_products(
     density: FloatArray, tables: FunctionTables, invariants: FloatArray, values: FloatArray, coupled: FloatArray
 ) -> None:
@@ -144,7 +148,7 @@ def _atom_products(
             invariants[k] = _quadruple_product(density, tables, k, values, coupled)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _n_values(tables: FunctionTables) -> int:
     return tables.component.size
 

@@ -23,25 +23,25 @@ PAIR_LANES = 4
 """Pairs of an atom are filled up to a multiple of this number, with radial functions of zero."""
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _width(n_edges: int) -> int:
     """Number of columns around an atom, with those that fill up."""
     return (STRAIN + 3 * n_edges + LANES - 1) // LANES * LANES
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _padded(count: int) -> int:
     """Number of pairs of an atom, with those that fill up."""
     return (count + PAIR_LANES - 1) // PAIR_LANES * PAIR_LANES
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _most(first: IntArray) -> int:
     """Largest number of pairs or edges around one atom."""
     return (first[1:] - first[:-1]).max()
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _gather(source: FloatArray, first: int, last: int, target: FloatArray) -> None:
     """Copy the pairs of one atom from (rows, all pairs) to the front of (rows, most pairs), zeros behind them."""
     start, count = np.uintp(first), last - first
@@ -52,7 +52,7 @@ def _gather(source: FloatArray, first: int, last: int, target: FloatArray) -> No
             target[row, p] = 0.0
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@numba.njit(cache=True, forceinline=True, fastmath=FAST)
 def _strain(vector: FloatArray, gradient: FloatArray, count: int, row: int, derivatives: FloatArray) -> None:
     """Write Σ r_a g_b of the pairs of one atom to the columns of strain."""
     xx, yy, zz, yz, xz, xy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -67,7 +67,7 @@ def _strain(vector: FloatArray, gradient: FloatArray, count: int, row: int, deri
     derivatives[row, 3], derivatives[row, 4], derivatives[row, 5] = yz, xz, xy
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@numba.njit(cache=True, forceinline=True, fastmath=FAST)
 def _pair_derivatives(
     radial: FloatArray,
     slope: FloatArray,
@@ -87,7 +87,7 @@ def _pair_derivatives(
         gradient[2, p] = along * direction[2, p] + across * slant[2, lm, p]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _merge(
     position: IntArray, first: int, count: int, n_edges: int, gradient: FloatArray, row: int, derivatives: FloatArray
 ) -> None:
@@ -107,7 +107,7 @@ def _merge(
                 derivatives[row, STRAIN + x * n_edges + place] += gradient[x, p]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _density_derivatives(
     pairs: PairTables,
     channels: ChannelTables,
@@ -144,7 +144,7 @@ def _density_derivatives(
                 derivatives[row, c] = 0.0
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@numba.njit(cache=True, forceinline=True, fastmath=FAST)
 def _function_derivatives(
     component: IntArray,
     values: FloatArray,
@@ -176,7 +176,7 @@ def _function_derivatives(
         v += 1
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _scatter(
     neighbour: IntArray,
     edges: tuple[int, int],
@@ -205,7 +205,7 @@ def _scatter(
             forces[3 * atom + x, start + np.uintp(lane)] += total[lane]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _scratch(
     pairs: PairTables,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -267,7 +267,7 @@ def design_rows(
     return forces, strain
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, forceinline=True)
 def _projected_values(tables: FunctionTables, values: FloatArray, matrix: FloatArray, result: FloatArray) -> None:
     """Write the derivatives of projected functions by the densities of one atom, shape (components, P)."""
     result[:] = 0.0
