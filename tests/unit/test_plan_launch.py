@@ -167,11 +167,13 @@ def test_what_snakemake_says_of_itself_is_left_out_and_a_lost_reader_ends_nothin
         assert quiet.fileno() == file.fileno()
     read, write = os.pipe()
     os.close(read)
-    with suppress(BrokenPipeError), os.fdopen(write, "w") as pipe:
-        quiet = Quiet(pipe)
-        for _ in range(3):
-            quiet.write("label 4 failed\n")
-            quiet.flush()
+    pipe = os.fdopen(write, "w")
+    quiet = Quiet(pipe)
+    for _ in range(3):
+        quiet.write("label 4 failed\n")
+        quiet.flush()
+    with suppress(BrokenPipeError):
+        pipe.close()
 
 
 def test_errors_of_snakemake_are_not_taken_for_noise():
