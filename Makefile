@@ -2,7 +2,7 @@
 STUDY ?= config
 PROFILE ?=
 BIN := .venv/bin
-.PHONY: run plan archive verify repeat install test chaos lint lock docs clean
+.PHONY: run plan archive verify repeat install test nightly chaos lint lock docs clean
 
 run: .venv/.installed
 	@$(BIN)/pesforge run "$(STUDY)" $(if $(PROFILE),--profile "$(PROFILE)")
@@ -26,6 +26,9 @@ install: .venv/.installed
 
 test: .venv/.installed
 	@$(BIN)/python -m pytest --numprocesses auto
+
+nightly: repeat chaos
+	@$(BIN)/python -m pytest -m nightly
 
 TRIALS ?= 50
 chaos: .venv/.installed
