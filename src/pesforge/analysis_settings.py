@@ -20,8 +20,8 @@ class Locality(Section):
     )
     supercell: tuple[Count, Count, Count] = Field(
         (1, 1, 1),
-        description="repetitions of the parent in which DFT measures force constants; one that is not (1, 1, 1) costs "
-        "calculations, and shows pairs of atoms up to half of its width",
+        description="repetitions of the parent in which DFT measures force constants, one calculation or some of as "
+        "many atoms; shows pairs of atoms up to half of its width",
     )
     temperature_k: Positive = Field(
         300.0, description="temperature in K of the displacements whose forces are told in eV/Å"

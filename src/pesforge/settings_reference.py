@@ -53,8 +53,8 @@ candidates are the control, `learn.controls` times as many; all are judged on th
 that is tightened later, or a larger `learn.rounds`, goes on from there and computes no label twice.
 
 `analysis: {locality: {}}` judges the cutoff radius: exact leave-group-out errors of the linear potential at several
-cutoffs, and force constants of DFT and of the chosen potential by distance. Those of the parent cell are measured
-anyway; a larger `analysis.locality.supercell` costs calculations and shows farther pairs.
+cutoffs, and force constants of DFT and of the chosen potential by distance, with an SCF tolerance a hundred times
+tighter than that of the labels. A larger `analysis.locality.supercell` costs calculations and shows farther pairs.
 
 The training runs of the sweep have a configuration of their own, in `config/train` (Hydra); `train.overrides` of a
 study changes it, for example `["model.width=32"]`.

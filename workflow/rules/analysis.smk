@@ -3,7 +3,7 @@
 LOCALITY = STUDY.analysis.locality
 
 
-# Force constants by DFT in a cell of any size; those of the parent are recalled from the store.
+# Force constants by DFT in a cell of any size and in the parent, which tells how far both contradict each other.
 rule measure_response:
     input:
         settings=rules.choose_settings.output.settings,
@@ -25,7 +25,7 @@ rule measure_response:
         displacement=STUDY.sample.stiffness_displacement_ang,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/phonon", "validation/spacegroup"),
+        code=fingerprint(*CALCULATION, "validation/phonon", "validation/response", "validation/spacegroup"),
     script:
         "../scripts/measure_response.py"
 

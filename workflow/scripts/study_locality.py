@@ -46,7 +46,8 @@ def work(job):
     with atomic_path(job.output.table) as temporary:
         table = [{key: value for key, value in row.items() if key != "by_family"} for row in by_cutoff["rows"]]
         pd.DataFrame(table).to_csv(temporary, index=False)
-    write_json(job.output.evidence, {"errors": by_cutoff, "response": {**response, "supercell": measured["supercell"]}})
+    response |= {key: measured[key] for key in ("supercell", "disagreement_ev_per_ang2")}
+    write_json(job.output.evidence, {"errors": by_cutoff, "response": response})
     return by_cutoff["sentence"]
 
 

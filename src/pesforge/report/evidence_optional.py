@@ -131,7 +131,8 @@ LOCALITY: dict[str, Any] = {
         ],
     },
     "response": {
-        **dict.fromkeys(("supercell", "n_atoms", "whole_to_ang", "farthest_ang", "temperature_k")),
+        **dict.fromkeys(("supercell", "disagreement_ev_per_ang2", "n_atoms", "whole_to_ang", "farthest_ang")),
+        "temperature_k": ANY,
         "shells": [
             dict.fromkeys(
                 (

@@ -12,6 +12,8 @@ from pesforge.report.text import number
 Row = Mapping[str, Any]
 SIDES = (("dft", "DFT", svg.BLUE, "o"), ("potential", "potential", svg.VERMILLION, "D"))
 DIFFERENCE = ("difference", "difference", svg.MUTED, "x")
+MANY = 3.0
+"""The potential misses more of the measured forces than its errors tell from so many times its force error on."""
 SMALLEST = 1e-5
 """Force constants below this share of the largest are drawn at it: a logarithmic axis has no zero."""
 
@@ -22,25 +24,28 @@ def figures(evidence: Row) -> dict[str, str]:
 
 
 def words(evidence: Row | None) -> dict[str, Any]:
-    """The sentence above the figure of the force constants; nothing without the study."""
+    """The sentences above the figure of the force constants; nothing without the study."""
     if not evidence:
         return {}
     response = evidence["response"]
-    temperature = number(response["temperature_k"])
-    told = next(row for row in response["at_cutoff"] if row["radius"] == "r_c")
+    whole, told = response["beyond"][0], next(row for row in response["at_cutoff"] if row["radius"] == "r_c")
     own = next(row for row in evidence["errors"]["rows"] if row["cutoff_ang"] == evidence["errors"]["cutoff_ang"])
+    missed, error = whole["difference_ev_per_ang"], own["force_rmse_ev_per_ang"]
+    force, lacking, left_out = (number(value, 2) for value in (whole["dft_ev_per_ang"], missed, error))
+    message = (
+        f"Displacements of {number(response['temperature_k'])} K in this cell cause force components of {force} eV/Å "
+        f"by DFT, of which the potential misses {lacking}; its force error left out is {left_out} eV/Å"
+    )
+    if missed > MANY * error:
+        message += ": labels of larger cells, such as those of `sample.md`, would teach it what it misses"
     if told["dft_ev_per_ang"] is None:
-        message = (
-            f"No atoms of the measured cell are farther apart than {number(response['farthest_ang'], 3)} Å, less than "
-            "r_c: `analysis.locality.supercell` makes it larger"
+        message += (
+            f". No atoms of the measured cell are farther apart than {number(response['farthest_ang'], 3)} Å, less "
+            "than r_c: `analysis.locality.supercell` makes it larger"
         )
     else:
-        message = (
-            f"Atoms beyond r_c, displaced as at {temperature} K, cause force components of "
-            f"{number(told['dft_ev_per_ang'], 2)} eV/Å by DFT, of which the potential misses "
-            f"{number(told['difference_ev_per_ang'], 2)}; its force error left out is "
-            f"{number(own['force_rmse_ev_per_ang'], 2)} eV/Å"
-        )
+        dft, potential, apart = (number(told[f"{side}_ev_per_ang"], 2) for side in ("dft", "potential", "difference"))
+        message += f". Atoms beyond r_c cause {dft} eV/Å by DFT and {potential} by the potential, {apart} apart"
     return {"locality_message": message}
 
 

@@ -104,6 +104,24 @@ def force_from_beyond(norms: FloatArray, pairs: PairDistances, variance_ang2: Fl
     return float(np.sqrt(squares.sum() / (3 * len(variance_ang2))))
 
 
+def disagreement(supercell: FloatArray, parent: FloatArray) -> float:
+    """How far force constants of one source in two cells contradict each other: their noise, and that of the meshes.
+
+    Those of a repeated cell, summed over the copies of each atom, are those of the cell that was repeated.
+
+    Args:
+        supercell: force constants in eV/Å² of whole copies of the parent one after the other, (3cn, 3cn).
+        parent: those of the parent, (3n, 3n).
+
+    Returns:
+        Root mean square over the pairs of the Frobenius norm of their difference in eV/Å².
+    """
+    n, copies = len(parent) // 3, len(supercell) // len(parent)
+    summed = supercell.reshape(copies, n, 3, copies, n, 3).sum(axis=3)
+    squares = (summed - parent.reshape(n, 3, n, 3)) ** 2
+    return float(np.sqrt(squares.sum() / (copies * n * n)))
+
+
 def response_by_distance(
     crystal: Atoms, reference: FloatArray, potential: FloatArray, *, cutoff_ang: float, temperature_k: float
 ) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def evidence():
         },
         "response": {
             **{"supercell": [2, 2, 2], "n_atoms": 64, "whole_to_ang": 5.4, "farthest_ang": 9.4, "temperature_k": 300.0},
+            "disagreement_ev_per_ang2": 0.0213,
             "shells": [
                 {
                     "pair": "Si-Si",
@@ -73,25 +74,36 @@ def test_the_section_shows_errors_response_and_judgement(make_evidence):
     for told in (
         "has 1.02 times the lowest force error",
         "1.830 ± 0.037",
-        "Atoms beyond r_c, displaced as at 300 K, cause force components of 0.0077 eV/Å by DFT, of which the potential "
-        "misses 0.0046; its force error left out is 0.021 eV/Å",
+        "Displacements of 300 K in this cell cause force components of 0.8 eV/Å by DFT, of which the potential misses "
+        "0.01; its force error left out is 0.021 eV/Å. Atoms beyond r_c cause 0.0077 eV/Å by DFT and 0.0031 by the "
+        "potential, 0.0046 apart",
+        "those of DFT differ by 0.021 eV/Å² from what it measures in the parent",
         "Si-Si 6 4 1 0.0123 0 0.0123",
         "64 atoms (2 × 2 × 2 parents)",
         "r_c of the study",
         "images of one pair overlap",
     ):
         assert told in text
+    assert "larger cells" not in text
 
 
 def test_a_cell_that_ends_before_the_cutoff_is_told(make_evidence):
     short = evidence()
-    short["response"] |= {"farthest_ang": 4.7, "whole_to_ang": 4.7}
+    short["response"] |= {"farthest_ang": 4.7, "whole_to_ang": 4.7, "disagreement_ev_per_ang2": None}
     short["response"]["at_cutoff"][0] |= dict.fromkeys(
         ("dft_ev_per_ang", "potential_ev_per_ang", "difference_ev_per_ang")
     )
     text = text_of(render(make_evidence(0.02) | {"locality": short}))
     assert "No atoms of the measured cell are farther apart than 4.7 Å" in text
     assert "images of one pair overlap" not in text
+    assert "its own noise" not in text
+
+
+def test_a_potential_that_misses_what_its_errors_do_not_tell_asks_for_larger_cells(make_evidence):
+    wrong = evidence()
+    wrong["response"]["beyond"][0]["difference_ev_per_ang"] = 0.08
+    text = text_of(render(make_evidence(0.02) | {"locality": wrong}))
+    assert "misses 0.08; its force error left out is 0.021 eV/Å: labels of larger cells" in text
 
 
 def test_missing_evidence_is_named(make_evidence):

@@ -10,7 +10,7 @@ from crystals import brute_force, evaluate, silicon, tersoff
 from pesforge.errors import DataError
 from pesforge.fields import BOLTZMANN_EV_PER_K
 from pesforge.validation.phonon import displacements, force_constants
-from pesforge.validation.response import PairDistances, response_by_distance
+from pesforge.validation.response import PairDistances, disagreement, response_by_distance
 
 
 def argon():
@@ -86,6 +86,16 @@ def test_shells_tell_species_apart():
         ("Cl-Na", 4.85, 8),
     ]
     assert all(row["dft_ev_per_ang2"] == pytest.approx(3**0.5) for row in rows)
+
+
+def test_force_constants_of_a_repeated_cell_are_those_of_the_cell_but_for_their_noise():
+    parent = silicon()
+    phi, own = measured(parent.repeat((2, 1, 1)), tersoff), measured(parent, tersoff)
+    assert disagreement(phi, own) < 1e-5 * np.abs(own).max()
+    noise = np.random.default_rng(3).normal(0, 0.1, phi.shape)
+    assert disagreement(phi + noise, own) == pytest.approx(0.1 * 3 * 2**0.5, rel=0.05), "9 components, two copies"
+    mixed = phi.reshape(2, 8, 3, 48).swapaxes(0, 1).reshape(48, 48)
+    assert disagreement(mixed, own) > 0.1
 
 
 def test_what_cannot_be_measured_is_refused():
