@@ -227,7 +227,7 @@ def without_times(value: Any) -> Any:
 def outcome(results: Path) -> dict[str, Any]:
     """What a run came to: evidence but for times and versions, labels and potential."""
     found: dict[str, Any] = {name: (results / name).read_bytes() for name in BYTES}
-    for path in sorted((results / "evidence").glob("*.json")):
+    for path in sorted((results / "evidence").glob("[!.]*.json")):
         if path.stem not in TIMED:
             timed = path.stem == "learn"
             found[path.name] = without_times(json.loads(path.read_bytes())) if timed else path.read_bytes()
