@@ -126,7 +126,7 @@ LOCALITY: dict[str, Any] = {
             {
                 **dict.fromkeys(("cutoff_ang", "n_functions", "alpha", "force_factor", "force_factor_se", "by_family")),
                 **ERRORS,
-                "force_rmse_se_ev_per_ang": ANY,
+                **dict.fromkeys(("force_rmse_se_ev_per_ang", "missed_ev_per_ang")),
             }
         ],
     },

@@ -1,13 +1,14 @@
 """How the held-out errors of the linear potential fall with its cutoff radius."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pesforge.errors import DataError
 from pesforge.metrics import LABEL_NOISE, Residuals, by_family, errors, paired_changes
-from pesforge.potentials.normal import Weights
+from pesforge.potentials.normal import LinearFit, Weights
 from pesforge.representations.arrays import BoolArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate
@@ -22,12 +23,31 @@ RULE = (
     "point of the study's own rule. Every group is predicted by the fit that has not seen it. × is the force error "
     "over that at the cutoff with the lowest one: the geometric mean over the families of paired ratios, ± their "
     "standard errors by the jackknife over groups. The shortest cutoff whose × is not above 1 by more than "
-    f"{CLEAR:g} of them suffices."
+    f"{CLEAR:g} of them suffices for cells such as those of the labels. Missed is what the fit to all labels lacks of "
+    "the forces that DFT finds in the measured cell below; where that is larger than the cells of the labels, they do "
+    "not determine it, and a longer cutoff may miss more."
 )
 
 
+@dataclass(frozen=True)
+class Described:
+    """The labelled structures at one cutoff radius.
+
+    Attributes:
+        cutoff_ang: cutoff radius in Å.
+        design: their descriptors.
+        mask_of: mask (K,) of functions for a reduction of the degrees.
+        missed: root mean square force component in eV/Å that a fit lacks in the measured cell.
+    """
+
+    cutoff_ang: float
+    design: Design
+    mask_of: Callable[[int], BoolArray]
+    missed: Callable[[LinearFit], float]
+
+
 def errors_by_cutoff(
-    designs: Iterable[tuple[float, Design, Callable[[int], BoolArray]]],
+    designs: Iterable[Described],
     settings: Crossvalidate,
     emphasis: Mapping[str, tuple[float, float, float]],
     cutoff_ang: float,
@@ -35,16 +55,15 @@ def errors_by_cutoff(
     """Exact leave-group-out errors at several cutoff radii.
 
     Args:
-        designs: by rising cutoff radius, the radius in Å, the same labelled structures described with it, and the mask
-            (K,) of functions for each reduction of the degrees.
+        designs: the same structures by rising cutoff radius.
         settings: grid and weights.
         emphasis: weights of each family, as `pesforge.training.crossvalidate.emphasis_of` gives them.
         cutoff_ang: cutoff radius of the study in Å, one of those.
 
     Returns:
-        `rule`; `rows` by rising cutoff, with the errors left out by group, the basis and α, and the factor of the force
-        error over the lowest one with its standard error; `lowest_ang`, `suffices_ang` and `cutoff_ang`; and for the
-        study's cutoff `enough` and `sentence`.
+        `rule`; `rows` by rising cutoff, with the errors left out by group, the basis and α, what a fit to all labels
+        misses in the measured cell, and the factor of the force error over the lowest one with its standard error;
+        `lowest_ang`, `suffices_ang` and `cutoff_ang`; and for the study's cutoff `enough` and `sentence`.
 
     Raises:
         DataError: the study's cutoff is not among them, or all structures are of one group.
@@ -53,20 +72,21 @@ def errors_by_cutoff(
     held: list[Residuals] = []
     groups: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
-    for cutoff, design, mask_of in designs:
+    for described in designs:
+        design = described.design
         groups, families = design.groups, design.families
         if len(set(groups)) < 2:
             raise DataError("all structures are of one group: leave-group-out needs at least two. Sample more groups.")
-        masks = {reduction: mask_of(reduction) for reduction in settings.degree_reductions}
+        masks = {reduction: described.mask_of(reduction) for reduction in settings.degree_reductions}
         problem, grid = score_grid(design.emphasised(emphasis), settings, masks)
         point = grid[choose_point(grid, settings.rule)]
-        residuals = problem.leave_out(
-            Weights.of(settings), point["alpha"], design.groups, masks[point["degree_reduction"]]
-        )
+        weights, mask = Weights.of(settings), masks[point["degree_reduction"]]
+        residuals = problem.leave_out(weights, point["alpha"], design.groups, mask)
         held.append(residuals)
         rows.append(
             {
-                "cutoff_ang": cutoff,
+                "cutoff_ang": described.cutoff_ang,
+                "missed_ev_per_ang": described.missed(problem.fit(weights, point["alpha"], mask)),
                 **{key: point[key] for key in ("degree_reduction", "n_functions", "alpha", "score", "score_se")},
                 **{key: value for key, value in point.items() if key.split("_")[0] in ("energy", "force", "stress")},
                 "by_family": by_family(residuals, families),
@@ -92,7 +112,8 @@ def _judged(
     within = own["cutoff_ang"] >= suffices
     found = f"{own['force_factor']:.2f} times the lowest force error, which is at {lowest:g} Å"
     sentence = (
-        f"The cutoff {own['cutoff_ang']:g} Å of the study has {found}; from {suffices:g} Å on no difference is clear."
+        f"The cutoff {own['cutoff_ang']:g} Å of the study has {found}; in cells as those of the labels no difference is "
+        f"clear from {suffices:g} Å on."
         if own in enough
         else f"The cutoff {own['cutoff_ang']:g} Å of the study is {'beyond' if within else 'below'} the shortest that "
         f"suffices, {suffices:g} Å, and has {found}."

@@ -24,7 +24,13 @@ def evidence():
             **{"rule": "Every group left out.", "cutoff_ang": 5.2, "lowest_ang": 6.0, "suffices_ang": 5.2},
             **{"enough": True, "sentence": "The cutoff 5.2 Å of the study has 1.02 times the lowest force error."},
             "rows": [
-                {"cutoff_ang": cutoff, "force_factor": factor, "force_rmse_se_ev_per_ang": 0.002, **point}
+                {
+                    "cutoff_ang": cutoff,
+                    "force_factor": factor,
+                    "force_rmse_se_ev_per_ang": 0.002,
+                    "missed_ev_per_ang": 0.0345,
+                    **point,
+                }
                 for cutoff, factor in ((4.0, 1.83), (5.2, 1.02), (6.0, 1.0))
             ],
         },
@@ -74,6 +80,7 @@ def test_the_section_shows_errors_response_and_judgement(make_evidence):
     for told in (
         "has 1.02 times the lowest force error",
         "1.830 ± 0.037",
+        "0.0213 0.1 0.0345",
         "Displacements of 300 K in this cell cause force components of 0.8 eV/Å by DFT, of which the potential misses "
         "0.01; its force error left out is 0.021 eV/Å. Atoms beyond r_c cause 0.0077 eV/Å by DFT and 0.0031 by the "
         "potential, 0.0046 apart",

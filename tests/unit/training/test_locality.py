@@ -1,6 +1,7 @@
 """The study of cutoff radii finds the reach of a potential whose reach is known, by errors left out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from pesforge.potentials.normal import Weights
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import describe
 from pesforge.settings import Crossvalidate
-from pesforge.training.locality import errors_by_cutoff
+from pesforge.training.locality import Described, errors_by_cutoff
 
 SETTINGS = Crossvalidate(degree_reductions=(2, 0), alphas=(1e-8, 1e-5), prior_power=1.0)
 EMPHASIS = {"hot": (1.0, 1.0, 1.0), "cold": (1.0, 1.0, 1.0)}
@@ -34,11 +35,15 @@ def argon(seed: int) -> Atoms:
     return atoms
 
 
+def size_of(fit) -> float:
+    return float(np.abs(fit.coefficients).sum())
+
+
 @pytest.fixture(scope="module")
 def designs():
     frames = [argon(seed) for seed in range(24)]
     bases = [AceBasis(species=("Ar",), cutoff_ang=r, max_degree=(12, 6), l_max=(0, 2)) for r in (4.6, REACH_ANG, 9.0)]
-    return [(basis.cutoff_ang, describe(frames, basis), basis.subset_mask) for basis in bases]
+    return [Described(basis.cutoff_ang, describe(frames, basis), basis.subset_mask, size_of) for basis in bases]
 
 
 def test_the_reach_of_the_labels_is_found(designs):
@@ -52,17 +57,19 @@ def test_the_reach_of_the_labels_is_found(designs):
     assert "is below the shortest that suffices, 6.3 Å" in found["sentence"]
     own = errors_by_cutoff(designs, SETTINGS, EMPHASIS, REACH_ANG)
     assert own["enough"]
-    assert "no difference is clear" in own["sentence"]
+    assert "no difference is clear from 6.3 Å on" in own["sentence"]
     assert own["rows"] == found["rows"]
 
 
 def test_errors_are_those_left_out_and_factors_are_means_over_families(designs):
     found = errors_by_cutoff(designs, SETTINGS, EMPHASIS, REACH_ANG)
-    cutoff, design, mask_of = designs[0]
+    cutoff, design, mask_of = designs[0].cutoff_ang, designs[0].design, designs[0].mask_of
     row = found["rows"][0]
     problem = LinearProblem(design, prior_power=1.0)
     left_out = problem.leave_out(Weights.of(SETTINGS), row["alpha"], design.groups, mask_of(row["degree_reduction"]))
     assert row["cutoff_ang"] == cutoff
+    fit = problem.fit(Weights.of(SETTINGS), row["alpha"], mask_of(row["degree_reduction"]))
+    assert row["missed_ev_per_ang"] == pytest.approx(size_of(fit)), "what is missed is asked of the fit to all labels"
     assert {key: row[key] for key in errors(left_out)} == errors(left_out)
     ratios = [
         one["force_rmse_ev_per_ang"] / other["force_rmse_ev_per_ang"]
@@ -76,10 +83,10 @@ def test_a_cutoff_without_a_design_and_a_single_group_are_refused(designs):
     with pytest.raises(DataError, match="no design has the cutoff 5 Å"):
         errors_by_cutoff(designs, SETTINGS, EMPHASIS, 5.0)
 
-    def alone() -> Iterator[tuple]:
-        cutoff, _, mask_of = designs[0]
+    def alone() -> Iterator[Described]:
         frames = [argon(0), argon(1)]
-        yield cutoff, describe(frames, AceBasis(("Ar",), cutoff, (12, 6), (0, 2))), mask_of
+        basis = AceBasis(("Ar",), designs[0].cutoff_ang, (12, 6), (0, 2))
+        yield replace(designs[0], design=describe(frames, basis))
 
     with pytest.raises(DataError, match="one group"):
         errors_by_cutoff(alone(), SETTINGS, EMPHASIS, 4.6)
