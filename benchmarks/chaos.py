@@ -4,12 +4,12 @@
 
 One undisturbed run gives what must come out. Then the study runs again and again from an empty folder, with most of its
 labels in the store and some left out, so that real DFT is killed too. At a random moment comes a fault: SIGKILL of a
-worker, of the master, of the launcher or of all, or a full disk; then perhaps torn outputs of unfinished jobs, torn
-journals, stray temporary files, and clocks that jump. The next `pesforge run` must go on. A run that ends must have
-the evidence, labels and potential of the undisturbed one, every label computed once at most, and none lost.
+worker, of the master, of the launcher or of all, a full disk, or results that become read-only; then perhaps torn
+outputs of unfinished jobs, torn journals, stray temporary files, and clocks that jump. The next `pesforge run` must go
+on. A run that ends must have the evidence, labels and potential of the undisturbed one, every label computed once at
+most, and none lost.
 
-A folder that becomes read-only is not tried: root writes there all the same. The full disk needs root, for a small
-tmpfs.
+The full disk and the read-only results need root, for a small tmpfs and a mount.
 """
 
 import argparse
@@ -160,17 +160,35 @@ def fill_disk(storm: Storm, run: subprocess.Popen[bytes]) -> bool:
         while True:
             file.write(bytes(4096))
     try:
-        with suppress(subprocess.TimeoutExpired):
-            run.wait(60)
-        storm.killed["full disk"] += 1
-        for process in storm.processes():
-            with suppress(psutil.Error):
-                process.kill()
-        run.wait(PATIENCE_S)
-        storm.settle(30)
+        give_up(storm, run, "full disk")
     finally:
         filler.unlink()
     return True
+
+
+def lock_results(storm: Storm, run: subprocess.Popen[bytes]) -> bool:
+    """Results can be read and not written until the run gives up."""
+    if not storm.results.is_dir():
+        return False
+    for options in (["--bind", str(storm.results)], ["-o", "remount,bind,ro"]):
+        subprocess.run(["mount", *options, str(storm.results)], check=True)
+    try:
+        give_up(storm, run, "read-only results")
+    finally:
+        subprocess.run(["umount", "--lazy", str(storm.results)], check=True)
+    return True
+
+
+def give_up(storm: Storm, run: subprocess.Popen[bytes], kind: str) -> None:
+    """Wait for a run that cannot write any more; what hangs is killed."""
+    with suppress(subprocess.TimeoutExpired):
+        run.wait(60)
+    storm.killed[kind] += 1
+    for process in storm.processes():
+        with suppress(psutil.Error):
+            process.kill()
+    run.wait(PATIENCE_S)
+    storm.settle(30)
 
 
 def unfinished(storm: Storm) -> list[Path]:
@@ -213,6 +231,7 @@ KILLS: tuple[tuple[Callable[[Storm, subprocess.Popen[bytes]], bool], int], ...] 
     (kill_all, 4),
     (kill_launcher, 1),
     (fill_disk, 1),
+    (lock_results, 1),
 )
 """Faults, and how often each comes."""
 
@@ -322,7 +341,7 @@ def undisturbed(parent: Path, store: Path | None) -> tuple[dict[str, Any], Path]
 def one_life(storm: Storm, small: bool, trials: int, longest_s: float, log: Path) -> int:
     """Run the study to its end, with faults as long as there are some left to try; returns the number of starts."""
     starts = 0
-    kills = [kill for kill, times in KILLS for _ in range(times) if small or kill is not fill_disk]
+    kills = [kill for kill, times in KILLS for _ in range(times) if small or kill not in (fill_disk, lock_results)]
     while True:
         starts += 1
         run = storm.start(log)
