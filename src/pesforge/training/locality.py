@@ -112,8 +112,8 @@ def _judged(
     within = own["cutoff_ang"] >= suffices
     found = f"{own['force_factor']:.2f} times the lowest force error, which is at {lowest:g} Å"
     sentence = (
-        f"The cutoff {own['cutoff_ang']:g} Å of the study has {found}; in cells as those of the labels no difference is "
-        f"clear from {suffices:g} Å on."
+        f"The cutoff {own['cutoff_ang']:g} Å of the study has {found}; in cells as those of the labels no difference "
+        f"is clear from {suffices:g} Å on."
         if own in enough
         else f"The cutoff {own['cutoff_ang']:g} Å of the study is {'beyond' if within else 'below'} the shortest that "
         f"suffices, {suffices:g} Å, and has {found}."
