@@ -33,6 +33,18 @@ class Thermal(Family):
         return self.count
 
 
+class Wide(Family):
+    """Thermal displacements in a supercell: forces between atoms that are images in the parent's own cell."""
+
+    supercell: tuple[Count, Count, Count] = Field((2, 2, 2), description="repetitions of the parent cell")
+    temperatures_k: tuple[Positive, ...] = Field((300.0, 1200.0), min_length=1, description="temperatures in K")
+    count: Count = Field(4, description="structures in all; shared out in proportion to T")
+
+    def structures(self, elements: int) -> int:
+        """The count."""
+        return self.count
+
+
 class Strain(Family):
     """Strained cells L' = (I + ε) L₀: random hydrostatic and deviatoric parts, then thermal displacements."""
 
@@ -299,6 +311,7 @@ class Sample(Section):
     dimer: Dimer | None = Field(None, description="free atoms and pairs")
     compression: Compression | None = Field(None, description="short distances in the solid")
     phonon: Phonon | None = Field(None, description="displacements of phonons")
+    wide: Wide | None = Field(None, description="thermal displacements in supercells")
     gaps: Gaps | None = Field(None, description="candidates that fill gaps of coverage")
     shared: Shared | None = Field(None, description="calculations of checks and k_eff, which cost nothing more")
     candidates: Candidates = Field(default_factory=Candidates, description="candidates")

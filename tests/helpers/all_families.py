@@ -13,6 +13,7 @@ sample:
   dimer: {distances: 4}
   compression: {count: 4, fraction_min: 0.75}
   phonon: {temperatures_k: [300.0], count: 4}
+  wide: {supercell: [2, 1, 1], temperatures_k: [300.0], count: 3}
   gaps: {count: 5}
 """
 COUNTS = {
@@ -26,6 +27,7 @@ COUNTS = {
     "phase": 3,
     "compression": 4,
     "phonon": 4,
+    "wide": 3,
     "gaps": 5,
 }
 """Structures of each family but `dimer`, whose number depends on the number of elements."""

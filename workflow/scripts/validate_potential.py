@@ -79,7 +79,13 @@ def work(job):
         *(dynamics_checks(proof["dynamics"], settings.tolerances) if "dynamics" in proof else []),
     ]
     unfit = unfit_families(held_out["by_family"], settings.tolerances)
-    judged = verdict(checks, use=job.params.use, domain=domain_of(frames, job.params.families), unfit=unfit)
+    judged = verdict(
+        checks,
+        use=job.params.use,
+        domain=domain_of(frames, job.params.families),
+        cutoff_ang=calculator.potential.basis.cutoff_ang,
+        unfit=unfit,
+    )
     write_json(
         job.output.evidence,
         {

@@ -15,6 +15,7 @@ from pesforge.family_settings import (
     Thermal,
     Vacancy,
     Volume,
+    Wide,
 )
 from pesforge.sampling import (
     compression,
@@ -29,6 +30,7 @@ from pesforge.sampling import (
     thermal,
     vacancy,
     volume,
+    wide,
 )
 from pesforge.sampling.measured import Measured
 from pesforge.settings_types import Section
@@ -46,5 +48,6 @@ FAMILIES: dict[str, tuple[type[Section], Sampler]] = {
     dimer.NAME: (dimer.DimerCurve, dimer.sample),
     compression.NAME: (Compression, compression.sample),
     phonon.NAME: (Phonon, phonon.sample),
+    wide.NAME: (Wide, wide.sample),
     shared.NAME: (shared.SharedCells, shared.sample),
 }

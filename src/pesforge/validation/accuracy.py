@@ -1,5 +1,6 @@
 """Held-out errors as checks, and the domain that the training data span."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,11 @@ def shortest_distance(atoms: Atoms) -> float:
     return float(distances.min())
 
 
+def least_width(atoms: Atoms) -> float:
+    """Least distance of opposite faces of a cell in Å."""
+    return float(1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0).max())
+
+
 def domain_of(frames: Sequence[Atoms], decisive: Sequence[str] = ()) -> Domain:
     """What the training data span.
 
@@ -82,4 +88,5 @@ def domain_of(frames: Sequence[Atoms], decisive: Sequence[str] = ()) -> Domain:
         max_temperature_k=max(float(frame.info[TEMPERATURE_K]) for frame in counted),
         max_hydrostatic_strain=max(abs(float(np.mean(frame.info[STRAIN][:3]))) for frame in counted),
         shortest_distance_ang=min(shortest_distance(frame) for frame in frames),
+        width_ang=max((least_width(frame) for frame in counted if frame.pbc.all()), default=math.inf),
     )

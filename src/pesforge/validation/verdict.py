@@ -61,6 +61,8 @@ class Domain:
         max_temperature_k: highest temperature of thermal displacements; 0: none.
         max_hydrostatic_strain: largest |tr ε / 3|.
         shortest_distance_ang: shortest distance between two atoms in Å.
+        width_ang: largest of the least widths of the periodic cells that decide on the use, in Å; infinite where no
+            cell is periodic.
     """
 
     species: tuple[str, ...]
@@ -68,6 +70,7 @@ class Domain:
     max_temperature_k: float
     max_hydrostatic_strain: float
     shortest_distance_ang: float
+    width_ang: float
 
 
 FOUNDATION = (
@@ -149,8 +152,9 @@ def _obstacles(needs: Sequence[Need], checks: Sequence[Check]) -> list[str]:
     return found
 
 
-def _outside(domain: Domain) -> list[dict[str, str]]:
+def _outside(domain: Domain, cutoff_ang: float) -> list[dict[str, str]]:
     """Uses that the data forbid, whatever the checks say."""
+    narrow = domain.width_ang < 2 * cutoff_ang
     missing = [words for family, words in UNSAMPLED.items() if family not in domain.families]
     ranges = [
         (", ".join(missing), "no such structure is in the training data"),
@@ -167,12 +171,18 @@ def _outside(domain: Domain) -> list[dict[str, str]]:
             f"distances below {domain.shortest_distance_ang:.2f} Å",
             "the shortest in the training data; below it the repulsion is a guess",
         ),
+        (
+            f"forces as accurate as here in cells wider than {domain.width_ang:.1f} Å" if narrow else "",
+            f"no label is wider, and atoms feel each other over {2 * cutoff_ang:.1f} Å: in every label some of them "
+            "have moved together with their images, and no check has larger cells (`analysis.locality` measures what "
+            "is missed, labels of `sample.wide` teach it)",
+        ),
     ]
     return [{"use": use, "why": why} for use, why in ranges if use]
 
 
 def verdict(
-    checks: Sequence[Check], *, use: str, domain: Domain, unfit: Sequence[dict[str, str]] = ()
+    checks: Sequence[Check], *, use: str, domain: Domain, cutoff_ang: float, unfit: Sequence[dict[str, str]] = ()
 ) -> dict[str, Any]:
     """What the potential may be used for, as a plain dict for the evidence.
 
@@ -183,6 +193,7 @@ def verdict(
         checks: all checks of the study: labels, accuracy, symmetry, derivatives, properties.
         use: stated use, one of the names in `USES`.
         domain: what the training data span.
+        cutoff_ang: distance up to which atoms of the potential feel each other.
         unfit: further uses that held-out errors forbid, with `use` and `why`.
 
     Raises:
@@ -212,7 +223,7 @@ def verdict(
         "use": use,
         "usable": usable,
         "usable_for": usable_for,
-        "not_usable_for": [*not_usable_for, *unfit, *_outside(domain)],
+        "not_usable_for": [*not_usable_for, *unfit, *_outside(domain, cutoff_ang)],
         "summary": summary,
         "passed": passed,
         "failed": len(failures),

@@ -20,7 +20,7 @@ from report_evidence import (
 from pesforge.validation.check import Check, absolute, not_applicable, relative
 from pesforge.validation.verdict import Domain, verdict
 
-DOMAIN = Domain(("Si",), ("thermal", "strain", "volume"), 1200.0, 0.03, 2.05)
+DOMAIN = Domain(("Si",), ("thermal", "strain", "volume"), 1200.0, 0.03, 2.05, 5.43)
 
 
 def all_checks(force_rmse: float) -> list[Check]:
@@ -291,7 +291,7 @@ def all_evidence(checks: list[Check]) -> dict[str, Any]:
     dft = -5.424 + 0.0135 * (volume - 20.53) ** 2
     evidence = {"converge": converge_evidence(checks), **data_evidence(rng), **fit_evidence(rng)}
     evidence["validate"] = {
-        "verdict": verdict(checks, use="balanced", domain=DOMAIN),
+        "verdict": verdict(checks, use="balanced", domain=DOMAIN, cutoff_ang=5.2),
         "checks": [check.to_dict() for check in checks],
         "eos": {
             "volume_ang3_per_atom": volume.tolist(),

@@ -67,7 +67,8 @@ def text_of(page: str) -> str:
 
 def test_a_study_without_it_says_nothing_of_locality(make_evidence):
     page = render(make_evidence(0.02))
-    assert "locality" not in page
+    assert 'id="locality"' not in page
+    assert "fig-locality" not in page
 
 
 def test_the_section_shows_errors_response_and_judgement(make_evidence):
