@@ -33,11 +33,15 @@ def peak_path(log: Path) -> Path:
 def record_peak(log: Path, rule: str, asked_mb: float | None) -> None:
     """Write down the largest memory of a job at its end. A full disk leaves it out: it is worth no result.
 
+    A job whose log is in no folder `logs` writes none.
+
     Args:
         log: log of the job, in a folder `logs`.
         rule: its rule.
         asked_mb: memory that the rule asks for; None where it asks for none.
     """
+    if LOGS not in log.parts:
+        return
     with suppress(StorageError):
         write_json(peak_path(log), {"rule": rule, "peak_mb": round(peak_mb(), 1), "asked_mb": asked_mb})
 

@@ -57,6 +57,12 @@ def _strip(tree: ast.Module) -> ast.Module:
 
 
 @cache
+def _dumped(file: Path, _mtime_ns: int) -> str:
+    """The stripped tree of a file as text; a plan asks for the same files thirty times."""
+    return ast.dump(_strip(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@cache
 def fingerprint(*parts: str, root: Path = PACKAGE_ROOT) -> str:
     """Digest of the code of subpackages or modules, without comments, docstrings and layout.
 
@@ -74,8 +80,7 @@ def fingerprint(*parts: str, root: Path = PACKAGE_ROOT) -> str:
         if not files:
             raise FileNotFoundError(f"no code to fingerprint at {folder}")
         for file in files:
-            tree = _strip(ast.parse(file.read_text(encoding="utf-8")))
-            trees[file.relative_to(root).as_posix()] = ast.dump(tree)
+            trees[file.relative_to(root).as_posix()] = _dumped(file, file.stat().st_mtime_ns)
     return digest(trees)
 
 

@@ -1,9 +1,12 @@
 """What every rule of the workflow states: log, benchmark, memory and environment, under the same name."""
 
+import ast
 import re
+import threading
 from pathlib import Path
 
 import pytest
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.functions import list_functions
@@ -50,3 +53,32 @@ def test_the_estimate_of_memory_counts_the_functions_of_the_basis(species):
     size = {"max_degree": (6, 5, 4), "l_max": (0, 3, 2), "l_weight": 1.0}
     listed = list_functions(**size, channel_degrees=(0.0,) * len(species))
     assert len(species) * len(listed) == AceBasis(species=species, cutoff_ang=5.0, **size).n_functions
+
+
+def of_common(name):
+    """A function of the rule files, which are no modules."""
+    tree = ast.parse((WORKFLOW / "rules/common.smk").read_text())
+    (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    space = {"threading": threading}
+    exec(compile(ast.Module([found], []), "common.smk", "exec"), space)
+    return space[name]
+
+
+def test_snakemake_looks_at_its_jobs_by_one_timer_which_can_be_begun_again():
+    class Scheduler:
+        def __init__(self):
+            self._open_jobs = threading.Semaphore(0)
+
+        _schedule_reevalutation = None
+
+    of_common("look_again_once")(Scheduler)
+    scheduler = Scheduler()
+    for _ in range(2):
+        for _ in range(30):
+            scheduler._schedule_reevalutation(0.05)
+        assert scheduler._open_jobs.acquire(timeout=5), "the timer looks"
+        assert not scheduler._open_jobs.acquire(timeout=0.2), "one timer alone"
+
+
+def test_the_scheduler_of_snakemake_has_the_timer():
+    assert callable(JobScheduler._schedule_reevalutation), "gone in this Snakemake: look_again_once can go too"

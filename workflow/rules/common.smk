@@ -2,9 +2,11 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from pesforge.errors import PesforgeError
 from pesforge.io import canonical_json
@@ -56,6 +58,29 @@ def raised(value):
 
 # Memory of a job that holds no matrix of descriptors: libraries take 150 to 300 MB, and a cluster starts Snakemake around the job.
 SMALL_MB = 1000
+
+
+def look_again_once(scheduler):
+    """Let Snakemake have one timer after which it looks at its jobs again.
+
+    Snakemake 9.27 begins one at every look, and every timer leads to a look, so that their number grows with every job
+    that ends: after hundreds of jobs it does little else. The flag falls before the look, which can then begin the next.
+    """
+
+    def begin(self, delay):
+        def look():
+            self.looks_again = False
+            self._open_jobs.release()
+
+        if not getattr(self, "looks_again", False):
+            self.looks_again = True
+            threading.Timer(delay, look).start()
+
+    if hasattr(scheduler, "_schedule_reevalutation"):
+        scheduler._schedule_reevalutation = begin
+
+
+look_again_once(JobScheduler)
 LOADED = read_study()
 STUDY = LOADED.settings
 OUT = f"results/{STUDY.name}"

@@ -70,8 +70,8 @@ def run(job: Any, work: Callable[[Any], str | None]) -> None:
                 stage = job.rule.replace("_", " ")
                 print(f"{stage:<22} {sentence} ({duration(time.monotonic() - started)})", file=sys.stderr)
         finally:
-            record_peak(log_path, job.rule, getattr(job.resources, "mem_mb", None))
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            record_peak(log_path, job.rule, getattr(job.resources, "mem_mb", None))
 
 
 def calculator_of(job: Any) -> Callable[..., Any]:

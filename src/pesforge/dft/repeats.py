@@ -64,8 +64,12 @@ class History:
         self.running = False
 
 
+UNEVENTFUL = History()
+"""The history of a label that came at the first attempt, and of one that was not begun."""
+
+
 def histories(events: Iterable[Event], keys: Set[str]) -> dict[str, History]:
-    """The history of each label of `keys` that the journals tell of, by key.
+    """The history of each label of `keys` that did not come at the first attempt, by key.
 
     Args:
         events: events of the journals in their order.
@@ -73,8 +77,11 @@ def histories(events: Iterable[Event], keys: Set[str]) -> dict[str, History]:
     """
     found: dict[str, History] = defaultdict(History)
     for event in events:
-        if event.get("key") in keys:
-            found[event["key"]].add(event)
+        key = str(event.get("key"))
+        if key in keys:
+            found[key].add(event)
+            if found[key] == UNEVENTFUL:  # what most labels are: nothing of them is held
+                del found[key]
     return dict(found)
 
 

@@ -321,7 +321,7 @@ def work(job):
     print("a line of the log")
     Journal(Path("/dev/full")).append({"event": "x"})
 from pesforge.dft.labelling import Journal
-run(SimpleNamespace(log=["/dev/full"], rule="label_batch"), work)
+run(SimpleNamespace(log=["/dev/full"], rule="label_batch", resources=SimpleNamespace(mem_mb=1000)), work)
 """
 
 
