@@ -25,7 +25,12 @@ rule measure_response:
         displacement=STUDY.sample.stiffness_displacement_ang,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/phonon", "validation/response", "validation/spacegroup"),
+        code=fingerprint(
+            *CALCULATION,
+            "validation/phonon",
+            "validation/response",
+            "validation/spacegroup",
+        ),
     script:
         "../scripts/measure_response.py"
 
