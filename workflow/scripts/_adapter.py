@@ -33,17 +33,20 @@ class Log(io.TextIOBase):
 
 
 class Tee:
-    """A stream that writes to the terminal and to the log of the job."""
+    """A stream that writes to the log of the job, and to the terminal as long as somebody reads there."""
 
     def __init__(self, terminal: Any, log: Any) -> None:
         self.terminal, self.log = terminal, log
 
     def write(self, text: str) -> int:
         self.log.write(text)
-        return int(self.terminal.write(text))
+        with suppress(BrokenPipeError):
+            self.terminal.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        self.terminal.flush()
+        with suppress(BrokenPipeError):
+            self.terminal.flush()
 
     def isatty(self) -> bool:
         return bool(self.terminal.isatty())
