@@ -241,6 +241,7 @@ def test_killed_runs_end_in_the_same_evidence_and_repeat_no_label(finished, make
     shutil.rmtree(made.root)
 
 
+@pytest.mark.nightly
 def test_molecular_dynamics_is_added_to_a_finished_study(beside):
     before = computed(beside.root)
     motion = "{supercell: [1, 1, 1], temperatures_k: [300.0], count: 2, equilibration_ps: 0.2, max_ps: 4.0}"

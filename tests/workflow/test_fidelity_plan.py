@@ -47,6 +47,7 @@ def test_a_level_that_cannot_be_looser_ends_the_dry_run(make_clone, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_finished_study_gets_a_cheap_level_without_touching_its_labels(beside):
     path = beside.root / "config" / "tiny.yaml"
     path.write_text(path.read_text() + SECTION)
