@@ -1,8 +1,10 @@
 """Sharing out a number of structures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+from pesforge.provenance import derive_seed
 
 
 def largest_remainder(weights: Sequence[float], total: int) -> list[int]:
@@ -19,6 +21,27 @@ def largest_remainder(weights: Sequence[float], total: int) -> list[int]:
     order = np.argsort(-(shares - counts), kind="stable")
     counts[order[: total - counts.sum()]] += 1
     return [int(count) for count in counts]
+
+
+def thermal_draws(
+    words: Sequence[str], temperatures_k: Sequence[float], count: int, seed: int
+) -> Iterator[tuple[str, float, int]]:
+    """Name, temperature in K and seed of every structure of a family whose displacements are those of temperatures.
+
+    The number at each temperature goes with T: displacements grow as √T, and hot structures cover more of space. Name
+    and seed depend on the seed of the study, the temperature and the number there alone, so that a larger `count`
+    keeps them.
+
+    Args:
+        words: family, and what else tells its structures apart.
+        temperatures_k: temperatures in K.
+        count: structures in all.
+        seed: seed of the study.
+    """
+    for temperature, there in zip(temperatures_k, largest_remainder(temperatures_k, count), strict=True):
+        for number in range(there):
+            name = f"{'-'.join(words)}-{temperature:g}K-{number:04d}"
+            yield name, temperature, derive_seed(seed, *words, f"{temperature:g}", number)
 
 
 def halvings(count: int) -> list[float]:

@@ -11,8 +11,7 @@ from ase.units import _amu, _e, _hbar
 from pesforge.errors import DataError
 from pesforge.family_settings import Phonon, Statistics
 from pesforge.fields import BOLTZMANN_EV_PER_K
-from pesforge.provenance import derive_seed
-from pesforge.sampling.counts import largest_remainder
+from pesforge.sampling.counts import thermal_draws
 from pesforge.sampling.frames import FloatArray, make_frame
 from pesforge.sampling.gaussian_evidence import ByTemperature, Expected, displacement_rows, energy_rows
 from pesforge.sampling.measured import Measured
@@ -50,23 +49,20 @@ def sample(parent: Atoms, settings: Phonon, measured: Measured, seed: int) -> li
     Modes(parent, measured.force_constants).check()
     drawn = _random_displacements(parent, measured.force_constants, settings.statistics)
     frames = []
-    counts = largest_remainder(settings.temperatures_k, settings.count)
-    for temperature, count in zip(settings.temperatures_k, counts, strict=True):
-        for number in range(count):
-            own = derive_seed(seed, NAME, settings.statistics, f"{temperature:g}", number)
-            drawn.run(temperature, number_of_snapshots=1, random_seed=own)
-            name = f"{NAME}-{settings.statistics}-{temperature:g}K-{number:04d}"
-            frames.append(
-                make_frame(
-                    parent,
-                    name=name,
-                    family=NAME,
-                    group=name,
-                    seed=own,
-                    displacements=drawn.u[0],
-                    temperature_k=temperature,
-                )
+    words = (NAME, settings.statistics)
+    for name, temperature, own in thermal_draws(words, settings.temperatures_k, settings.count, seed):
+        drawn.run(temperature, number_of_snapshots=1, random_seed=own)
+        frames.append(
+            make_frame(
+                parent,
+                name=name,
+                family=NAME,
+                group=name,
+                seed=own,
+                displacements=drawn.u[0],
+                temperature_k=temperature,
             )
+        )
     return frames
 
 

@@ -8,8 +8,7 @@ from ase import Atoms
 
 from pesforge.family_settings import Thermal
 from pesforge.fields import BOLTZMANN_EV_PER_K
-from pesforge.provenance import derive_seed
-from pesforge.sampling.counts import largest_remainder
+from pesforge.sampling.counts import thermal_draws
 from pesforge.sampling.frames import make_frame, thermal_displacements
 from pesforge.sampling.gaussian_evidence import ByTemperature, Expected, displacement_rows, energy_rows
 from pesforge.sampling.measured import Measured
@@ -20,33 +19,24 @@ NAME = "thermal"
 def sample(parent: Atoms, settings: Thermal, measured: Measured, seed: int) -> list[Atoms]:
     """Structures with independent Gaussian displacements; each draw is a group of its own.
 
-    The number at each temperature goes with T: displacements grow as √T, and hot structures cover more of space. A
-    structure depends on the seed, its temperature and its number there alone, so that a larger `count` keeps them.
-
     Args:
         parent: parent crystal.
         settings: temperatures and count.
         measured: k_eff of every species.
         seed: seed of the study.
     """
-    frames = []
-    counts = largest_remainder(settings.temperatures_k, settings.count)
-    for temperature, count in zip(settings.temperatures_k, counts, strict=True):
-        for number in range(count):
-            own = derive_seed(seed, NAME, f"{temperature:g}", number)
-            name = f"{NAME}-{temperature:g}K-{number:04d}"
-            frames.append(
-                make_frame(
-                    parent,
-                    name=name,
-                    family=NAME,
-                    group=name,
-                    seed=own,
-                    displacements=thermal_displacements(parent, measured.stiffness, temperature, own),
-                    temperature_k=temperature,
-                )
-            )
-    return frames
+    return [
+        make_frame(
+            parent,
+            name=name,
+            family=NAME,
+            group=name,
+            seed=own,
+            displacements=thermal_displacements(parent, measured.stiffness, temperature, own),
+            temperature_k=temperature,
+        )
+        for name, temperature, own in thermal_draws((NAME,), settings.temperatures_k, settings.count, seed)
+    ]
 
 
 def displacement_evidence(
