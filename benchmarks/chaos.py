@@ -90,7 +90,7 @@ def complaints(calm: Path, life: Path, results: Path, known: set[str], given: se
     wrong = [
         f"{one.name} differs: {'; '.join(one.differences[:3]) or f'relative deviation {one.largest:.1g}'}"
         for one in compared
-        if not one.identical
+        if not one.same
     ]
     wrong += [f"{name} is new" for name in sorted(found - wanted)]
     times = computed(results)
