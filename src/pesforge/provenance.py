@@ -40,7 +40,7 @@ def derive_seed(study_seed: int, *names: str | int) -> int:
     return int(digest([study_seed, *names], 8), 16)
 
 
-def _strip(tree: ast.Module) -> ast.Module:
+def stripped(tree: ast.Module) -> ast.Module:
     """The syntax tree without docstrings, so that a changed text changes no fingerprint."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -59,7 +59,7 @@ def _strip(tree: ast.Module) -> ast.Module:
 @cache
 def _dumped(file: Path, _mtime_ns: int) -> str:
     """The stripped tree of a file as text; a plan asks for the same files thirty times."""
-    return ast.dump(_strip(ast.parse(file.read_text(encoding="utf-8"))))
+    return ast.dump(stripped(ast.parse(file.read_text(encoding="utf-8"))))
 
 
 @cache

@@ -48,6 +48,12 @@ def test_no_script_is_without_a_rule():
     assert scripts == {re.search(r"scripts/(\w+)\.py", text).group(1) for text in RULES.values()}
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_runs_again_when_code_changes_that_its_script_can_reach(name):
+    (script,) = re.findall(r"scripts/(\w+)\.py", RULES[name])
+    assert f'code=reached("{script}"),' in RULES[name]
+
+
 @pytest.mark.parametrize("species", [("Si",), ("C", "Si")])
 def test_the_estimate_of_memory_counts_the_functions_of_the_basis(species):
     size = {"max_degree": (6, 5, 4), "l_max": (0, 3, 2), "l_weight": 1.0}

@@ -25,12 +25,7 @@ rule measure_response:
         displacement=STUDY.sample.stiffness_displacement_ang,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(
-            *CALCULATION,
-            "validation/phonon",
-            "validation/response",
-            "validation/spacegroup",
-        ),
+        code=reached("measure_response"),
     script:
         "../scripts/measure_response.py"
 
@@ -61,16 +56,6 @@ rule study_locality:
         locality=plain(LOCALITY),
         crossvalidate=plain(STUDY.crossvalidate),
         displacement=STUDY.sample.stiffness_displacement_ang,
-        code=fingerprint(
-            "export",
-            "metrics",
-            "potentials/linear",
-            "potentials/normal",
-            "representations",
-            "training/crossvalidate",
-            "training/locality",
-            "validation/phonon",
-            "validation/response",
-        ),
+        code=reached("study_locality"),
     script:
         "../scripts/study_locality.py"

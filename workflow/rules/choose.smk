@@ -22,7 +22,7 @@ rule choose_potential:
     params:
         use=STUDY.choose.use,
         kinds=list(STUDY.choose.kinds),
-        code=fingerprint("training/stages", "training/pareto"),
+        code=reached("choose_potential"),
     script:
         "../scripts/choose_potential.py"
 
@@ -61,14 +61,7 @@ rule export_potential:
         study_seed=STUDY.seed,
         runs=RUNS,
         families=list(STUDY.choose.families),
-        code=fingerprint(
-            "validation/accuracy",
-            "export",
-            "potentials",
-            "representations",
-            "training/judge",
-            "uncertainty",
-        ),
+        code=reached("export_potential"),
     script:
         "../scripts/export_potential.py"
 
@@ -90,6 +83,6 @@ rule map_structures:
     resources:
         mem_mb=raised(SMALL_MB),
     params:
-        code=fingerprint("coverage"),
+        code=reached("map_structures"),
     script:
         "../scripts/map_structures.py"

@@ -8,9 +8,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.errors import PesforgeError
 from pesforge.io import canonical_json
 from pesforge.provenance import fingerprint
+from pesforge.reach import code_of, code_of_package
 from pesforge.study import LoadedPublished, load_study
 from pesforge.study_file import study_path
 
@@ -51,6 +53,12 @@ def plain(section):
     return json.loads(canonical_json(section.model_dump(mode="json", by_alias=True)))
 
 
+def reached(script):
+    """Digest of all code that a script can reach; of the engines only that of the study."""
+    path = Path(workflow.basedir) / "workflow" / "scripts" / f"{script}.py"
+    return code_of(path, without=OTHER_ENGINES)
+
+
 def raised(value):
     """A resource that grows with every attempt, for jobs that ran out of it on a cluster."""
     return lambda wildcards, attempt: value * attempt
@@ -84,3 +92,11 @@ look_again_once(JobScheduler)
 LOADED = read_study()
 STUDY = LOADED.settings
 OUT = f"results/{STUDY.name}"
+ENGINE = () if isinstance(LOADED, LoadedPublished) else ENGINE_MODULES[STUDY.dft.engine]
+# What runs a reference code is no part of a study with another one, or with none.
+OTHER_ENGINES = [
+    part
+    for parts in ENGINE_MODULES.values()
+    for part in parts
+    if part.endswith("_engine") and part not in ENGINE
+]

@@ -23,14 +23,7 @@ rule scan_parameter:
         shapes=lambda wildcards: SHAPES if "k_spacing" in wildcards.parameter else {},
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(
-            *CALCULATION,
-            "dft/convergence",
-            "dft/pseudopotentials",
-            "dft/scan",
-            "dft/shapes",
-            "sampling/lattice_planes",
-        ),
+        code=reached("scan_parameter"),
     script:
         "../scripts/scan_parameter.py"
 
@@ -54,7 +47,7 @@ rule choose_settings:
     params:
         dft=plain(STUDY.dft),
         pseudopotentials=PSEUDOPOTENTIALS,
-        code=fingerprint("dft/settings", "dft/pseudopotentials", "dft/convergence"),
+        code=reached("choose_settings"),
     script:
         "../scripts/choose_settings.py"
 
@@ -81,6 +74,6 @@ rule check_derivatives:
         tolerances=plain(STUDY.validate_.tolerances),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/consistency", "dft/convergence", "dft/scan"),
+        code=reached("check_derivatives"),
     script:
         "../scripts/check_derivatives.py"

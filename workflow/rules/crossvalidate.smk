@@ -19,12 +19,7 @@ rule crossvalidate_linear:
         mem_mb=with_design(5),
     params:
         crossvalidate=plain(STUDY.crossvalidate),
-        code=fingerprint(
-            "potentials/linear",
-            "potentials/normal",
-            "training/crossvalidate",
-            "metrics",
-        ),
+        code=reached("crossvalidate_linear"),
     script:
         "../scripts/crossvalidate_linear.py"
 
@@ -50,13 +45,7 @@ rule calibrate_uncertainty:
     params:
         crossvalidate=plain(STUDY.crossvalidate),
         study_seed=STUDY.seed,
-        code=fingerprint(
-            "potentials/linear",
-            "potentials/normal",
-            "uncertainty",
-            "folds",
-            "metrics",
-        ),
+        code=reached("calibrate_uncertainty"),
     script:
         "../scripts/calibrate_uncertainty.py"
 
@@ -101,12 +90,6 @@ rule weigh_families:
         store=STORE,
         store_code=DFT_CODE,
         moving_store=MOVING_STORE,
-        code=fingerprint(
-            "cost",
-            "potentials/linear",
-            "potentials/normal",
-            "training/ledger",
-            "metrics",
-        ),
+        code=reached("weigh_families"),
     script:
         "../scripts/weigh_families.py"

@@ -1,7 +1,6 @@
 # Names and helper functions shared by the rule files of a study of a crystal; no rules.
 import math
 
-from pesforge.dft.engines import ENGINE_MODULES
 from pesforge.dft.pseudopotentials import pseudopotential_digests
 from pesforge.dft.shapes import other_shapes
 from pesforge.learn_settings import LEARNED
@@ -166,16 +165,7 @@ DRIVE_STORE = f"{OUT}/drive/store"
 MOVING_STORE = DRIVE_STORE if COUNTS and STUDY.sample.driver.kind == "dft" else None
 SHAPES = other_shapes(STUDY.sample)
 PSEUDOPOTENTIALS = pseudopotential_digests(STUDY.dft)
-ENGINE = ENGINE_MODULES[STUDY.dft.engine]
 DFT_CODE = fingerprint(*ENGINE, "dft/settings")
-CALCULATION = (
-    "dft/engines",
-    "dft/failures",
-    *ENGINE,
-    "dft/label",
-    "dft/settings",
-    "dft/store",
-)
 EVIDENCE = [
     f"{OUT}/evidence/{stage}.json"
     for stage in (

@@ -18,7 +18,7 @@ rule filter_labels:
         mem_mb=raised(SMALL_MB),
     params:
         curate=plain(STUDY.curate),
-        code=fingerprint("curation"),
+        code=reached("filter_labels"),
     script:
         "../scripts/filter_labels.py"
 
@@ -51,7 +51,7 @@ rule audit_dataset:
         displacement=STUDY.sample.stiffness_displacement_ang,
         strain=STUDY.validate_.elastic_strain,
         seed=STUDY.seed,
-        code=fingerprint("export/curvature", "curation", "folds", "potentials/linear"),
+        code=reached("audit_dataset"),
     script:
         "../scripts/audit_dataset.py"
 
@@ -77,6 +77,6 @@ rule measure_coverage:
     resources:
         mem_mb=raised(SMALL_MB),
     params:
-        code=fingerprint("coverage"),
+        code=reached("measure_coverage"),
     script:
         "../scripts/measure_coverage.py"

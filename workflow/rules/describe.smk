@@ -20,7 +20,7 @@ rule describe_structures:
     params:
         parent=PARENT,
         describe=plain(STUDY.describe),
-        code=fingerprint("representations"),
+        code=reached("describe_structures"),
     script:
         "../scripts/describe_structures.py"
 
@@ -45,6 +45,6 @@ rule project_invariants:
     params:
         projections=STUDY.describe.projections,
         prior_power=STUDY.crossvalidate.prior_power,
-        code=fingerprint("potentials/linear", "representations"),
+        code=reached("project_invariants"),
     script:
         "../scripts/project_invariants.py"

@@ -22,14 +22,7 @@ rule fit_draft:
     params:
         functions=STUDY.sample.driver.functions,
         curate=GUARD,
-        code=fingerprint(
-            "curation/filters",
-            "fitting",
-            "export",
-            "potentials",
-            "representations",
-            "uncertainty",
-        ),
+        code=reached("fit_draft"),
     script:
         "../scripts/fit_draft.py"
 
@@ -66,13 +59,7 @@ rule sample_driven:
         seed=STUDY.seed,
         store=DRIVE_STORE,
         store_code=DFT_CODE,
-        code=fingerprint(
-            "sampling",
-            "fitting/draft",
-            "export/calculator",
-            "export/leverages",
-            "export/potential",
-        ),
+        code=reached("sample_driven"),
     script:
         "../scripts/sample_driven.py"
 
@@ -101,6 +88,6 @@ rule gather_driven:
     params:
         driver=plain(STUDY.sample.driver),
         counts=COUNTS,
-        code=fingerprint("fields", "io"),
+        code=reached("gather_driven"),
     script:
         "../scripts/gather_driven.py"

@@ -32,24 +32,7 @@ rule train_member:
         crossvalidate=plain(STUDY.crossvalidate),
         folds=STUDY.train.folds,
         study_seed=STUDY.seed,
-        code=fingerprint(
-            "training/judge",
-            "potentials/normal",
-            "training/callbacks",
-            "training/config",
-            "training/data",
-            "training/fit_network",
-            "training/loss",
-            "training/marquardt",
-            "training/members",
-            "training/module",
-            "training/network",
-            "training/run",
-            "training/stages",
-            "potentials/head",
-            "potentials/linear",
-            "folds",
-        ),
+        code=reached("train_member"),
     script:
         "../scripts/train_member.py"
 
@@ -80,8 +63,6 @@ rule calibrate_ensemble:
         folds=STUDY.train.folds,
         heteroscedastic=STUDY.train.heteroscedastic,
         study_seed=STUDY.seed,
-        code=fingerprint(
-            "export/ensemble", "training/dropout", "uncertainty", "folds", "metrics"
-        ),
+        code=reached("calibrate_ensemble"),
     script:
         "../scripts/calibrate_ensemble.py"

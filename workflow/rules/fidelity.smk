@@ -18,7 +18,7 @@ rule choose_low_settings:
     params:
         parent=PARENT,
         low=plain(STUDY.fidelity.low),
-        code=fingerprint("fidelity/levels", "dft/settings", "dft/pseudopotentials"),
+        code=reached("choose_low_settings"),
     script:
         "../scripts/choose_low_settings.py"
 
@@ -47,7 +47,7 @@ rule label_low_batch:
         journals=f"{OUT}/fidelity/journal",
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/labelling", "fidelity/levels"),
+        code=reached("label_low_batch"),
     script:
         "../scripts/label_low_batch.py"
 
@@ -73,7 +73,7 @@ rule gather_low_labels:
     resources:
         mem_mb=with_design(1),
     params:
-        code=fingerprint("dft/labelling"),
+        code=reached("gather_low_labels"),
     script:
         "../scripts/gather_low_labels.py"
 
@@ -105,6 +105,6 @@ rule compare_fidelities:
         seed=STUDY.seed,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint("fidelity", "folds", "potentials/linear", "potentials/normal"),
+        code=reached("compare_fidelities"),
     script:
         "../scripts/compare_fidelities.py"

@@ -25,7 +25,7 @@ rule label_batch:
         journals=f"{OUT}/label/journal",
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/labelling"),
+        code=reached("label_batch"),
     script:
         "../scripts/label_batch.py"
 
@@ -54,6 +54,6 @@ rule gather_labels:
         max_failed_fraction=STUDY.label.max_failed_fraction,
         statistics=phonon_statistics(STUDY),
         journals=f"{OUT}/label/journal",
-        code=fingerprint("dft/labelling", "dft/repeats", "sampling"),
+        code=reached("gather_labels"),
     script:
         "../scripts/gather_labels.py"

@@ -21,15 +21,7 @@ rule learn_fit:
     params:
         functions=STUDY.sample.driver.functions,
         curate=GUARD,
-        code=fingerprint(
-            "curation/filters",
-            "fitting",
-            "export",
-            "learning/state",
-            "potentials",
-            "representations",
-            "uncertainty",
-        ),
+        code=reached("learn_fit"),
     script:
         "../scripts/learn_fit.py"
 
@@ -55,7 +47,7 @@ rule learn_exam:
     params:
         motion=LEARN_MOTION,
         test=STUDY.learn.test,
-        code=LEARN_MOTION_CODE + fingerprint("learning/exam", "learning/state"),
+        code=reached("learn_exam"),
     script:
         "../scripts/learn_exam.py"
 
@@ -83,7 +75,7 @@ rule label_exam:
         journals=lambda wildcards: exam_journal(wildcards.round),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/labelling"),
+        code=reached("label_beside"),
     script:
         "../scripts/label_beside.py"
 
@@ -108,7 +100,7 @@ rule learn_judge:
     params:
         model=LEARN_MODEL,
         stop=plain(STUDY.learn.stop),
-        code=fingerprint(*LEARN_CODE),
+        code=reached("learn_judge"),
     script:
         "../scripts/learn_judge.py"
 
@@ -132,7 +124,7 @@ rule learn_pool:
         mem_mb=raised(SMALL_MB),
     params:
         motion=LEARN_MOTION,
-        code=LEARN_MOTION_CODE + fingerprint("learning/state"),
+        code=reached("learn_pool"),
     script:
         "../scripts/learn_pool.py"
 
@@ -164,7 +156,7 @@ rule learn_select:
         per_round=STUDY.learn.per_round,
         controls=STUDY.learn.controls,
         seed=STUDY.seed,
-        code=fingerprint(*LEARN_CODE, "dft/prices"),
+        code=reached("learn_select"),
     script:
         "../scripts/learn_select.py"
 
@@ -192,7 +184,7 @@ rule label_control:
         journals=lambda wildcards: control_journal(wildcards.round),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "dft/labelling"),
+        code=reached("label_beside"),
     script:
         "../scripts/label_beside.py"
 
@@ -219,7 +211,7 @@ rule learn_curve:
     params:
         model=LEARN_MODEL,
         controls=STUDY.learn.controls,
-        code=fingerprint(*LEARN_CODE),
+        code=reached("learn_curve"),
     script:
         "../scripts/learn_curve.py"
 
@@ -251,6 +243,6 @@ rule learn_conclude:
         learn=plain(STUDY.learn),
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint("learning", "cost"),
+        code=reached("learn_conclude"),
     script:
         "../scripts/learn_conclude.py"

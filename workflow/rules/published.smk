@@ -19,6 +19,7 @@ rule fetch_labels:
             f"{wildcards.element}_{wildcards.split}"
         ),
         record=f"{OUT}/store/{{element}}_{{split}}.sha256",
+        code=reached("fetch_labels"),
     script:
         "../scripts/fetch_labels.py"
 
@@ -40,8 +41,7 @@ rule prepare_labels:
         mem_mb=raised(SMALL_MB),
     params:
         sha256=plain(PUBLISHED)["sha256"],
-        code=fingerprint("dataset", "pairs", "published/convert", "published/labels"),
-        readings=fingerprint("published/mlearn"),
+        code=reached("prepare_labels"),
     script:
         "../scripts/prepare_labels.py"
 
@@ -65,7 +65,7 @@ rule fit_element:
         runtime=raised(120),
     params:
         fit={"functions": STUDY.functions, "model": STUDY.model},
-        code=FIT_CODE,
+        code=reached("fit_element"),
     script:
         "../scripts/fit_element.py"
 
@@ -90,8 +90,8 @@ rule compare_published:
         mem_mb=raised(SMALL_MB),
     params:
         study=plain(STUDY),
-        code=fingerprint("published/compare", "published/mlearn", "provenance"),
-        fit_code=FIT_CODE,
+        code=reached("compare_published"),
+        package=code_of_package(),
     script:
         "../scripts/compare_published.py"
 
@@ -112,6 +112,6 @@ rule render_published:
     resources:
         mem_mb=raised(SMALL_MB),
     params:
-        code=fingerprint("report"),
+        code=reached("render_published"),
     script:
         "../scripts/render_published.py"

@@ -28,8 +28,8 @@ rule gather_provenance:
         store=STORE,
         store_code=DFT_CODE,
         moving_store=MOVING_STORE,
-        code=fingerprint("provenance", "cost"),
-        package=fingerprint(""),
+        code=reached("gather_provenance"),
+        package=code_of_package(),
         formula=from_plain(PARENT).get_chemical_formula(),
     script:
         "../scripts/gather_provenance.py"
@@ -56,6 +56,6 @@ rule render_report:
     resources:
         mem_mb=raised(SMALL_MB),
     params:
-        code=fingerprint("report"),
+        code=reached("render_report"),
     script:
         "../scripts/render_report.py"

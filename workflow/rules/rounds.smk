@@ -69,20 +69,3 @@ LEARN_MOTION = {
     "curate": GUARD,
     "seed": STUDY.seed,
 }
-LEARN_MOTION_CODE = fingerprint(
-    "sampling",
-    "fitting/draft",
-    "export/calculator",
-    "export/leverages",
-    "export/potential",
-)
-LEARN_CODE = (
-    "learning",
-    "acquisition",
-    "uncertainty",
-    "representations",
-    "potentials/linear",
-    "potentials/normal",
-    "potentials/evidence",
-    "curation/filters",
-)

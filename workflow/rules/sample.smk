@@ -22,7 +22,7 @@ rule measure_stiffness:
         displacement=STUDY.sample.stiffness_displacement_ang,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/phonon", "validation/spacegroup"),
+        code=reached("measure_stiffness"),
     script:
         "../scripts/measure_stiffness.py"
 
@@ -45,7 +45,7 @@ rule sample_family:
         parent=PARENT,
         settings=lambda wildcards: LOADED.families[wildcards.family],
         seed=STUDY.seed,
-        code=fingerprint("sampling"),
+        code=reached("sample_family"),
     script:
         "../scripts/sample_family.py"
 
@@ -70,7 +70,7 @@ rule draw_candidates:
         cutoff_ang=STUDY.describe.cutoff_ang,
         min_distance_factor=STUDY.curate.min_distance_factor,
         seed=STUDY.seed,
-        code=fingerprint("coverage/bins", "coverage/cloud", "sampling"),
+        code=reached("draw_candidates"),
     script:
         "../scripts/draw_candidates.py"
 
@@ -103,7 +103,7 @@ if STUDY.sample.gaps:
             gaps=plain(STUDY.sample.gaps),
             ranges=CANDIDATES,
             seed=STUDY.seed,
-            code=fingerprint("coverage/bins", "coverage/gaps", "sampling"),
+            code=reached("fill_gaps"),
         script:
             "../scripts/fill_gaps.py"
 
@@ -127,6 +127,6 @@ rule gather_pool:
     params:
         parent=PARENT,
         statistics=phonon_statistics(STUDY),
-        code=fingerprint("sampling"),
+        code=reached("gather_pool"),
     script:
         "../scripts/gather_pool.py"

@@ -12,18 +12,6 @@ def label_files(element):
 
 PUBLISHED = STUDY.published
 ELEMENTS = list(PUBLISHED.elements)
-FIT_CODE = fingerprint(
-    "dataset",
-    "export",
-    "fitting",
-    "folds",
-    "metrics",
-    "pairs",
-    "potentials",
-    "representations",
-    "training",
-    "uncertainty",
-)
 TARGETS = [
     f"{OUT}/report/index.html",
     f"{OUT}/report/table.csv",

@@ -3,7 +3,6 @@
 # Neither further crystals nor what the potential does alone change anything for the parent.
 REFERENCE_ONLY = {"hull": None, "defects": None, "dynamics": None}
 WITHOUT_HULL = plain(STUDY.validate_.model_copy(update=REFERENCE_ONLY))
-POTENTIAL_CODE = ("export", "potentials", "representations", "sampling")
 PROOF = [
     *(["relaxed"] if STUDY.validate_.defects is not None else []),
     *(["dynamics"] if STUDY.validate_.dynamics is not None else []),
@@ -30,7 +29,7 @@ rule compute_eos:
         validate=WITHOUT_HULL,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/eos"),
+        code=reached("compute_eos"),
     script:
         "../scripts/compute_eos.py"
 
@@ -57,12 +56,7 @@ rule compute_elastic:
         validate=WITHOUT_HULL,
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(
-            *CALCULATION,
-            "validation/elastic",
-            "validation/elastic_constants",
-            "validation/properties",
-        ),
+        code=reached("compute_elastic"),
     script:
         "../scripts/compute_elastic.py"
 
@@ -90,7 +84,7 @@ rule compute_phases:
         },
         store=STORE,
         store_code=DFT_CODE,
-        code=fingerprint(*CALCULATION, "validation/eos", "validation/phases"),
+        code=reached("compute_phases"),
     script:
         "../scripts/compute_phases.py"
 
@@ -120,14 +114,7 @@ if STUDY.validate_.defects is not None:
             surface=STUDY.sample.surface and plain(STUDY.sample.surface),
             stacking_fault=STUDY.sample.stacking_fault
             and plain(STUDY.sample.stacking_fault),
-            code=fingerprint(
-                *POTENTIAL_CODE,
-                "validation/defects",
-                "validation/excess",
-                "validation/phases",
-                "validation/properties",
-                "validation/relaxed_defects",
-            ),
+            code=reached("relax_defects"),
         script:
             "../scripts/relax_defects.py"
 
@@ -155,12 +142,7 @@ if STUDY.validate_.dynamics is not None:
             validate=alone("dynamics"),
             temperatures_k=dynamics_temperatures(STUDY),
             seed=STUDY.seed,
-            code=fingerprint(
-                *POTENTIAL_CODE,
-                "validation/dynamics",
-                "validation/excess",
-                "validation/properties",
-            ),
+            code=reached("run_dynamics"),
         script:
             "../scripts/run_dynamics.py"
 
@@ -198,6 +180,6 @@ rule validate_potential:
         families=list(STUDY.choose.families),
         use=STUDY.choose.use,
         seed=STUDY.seed,
-        code=fingerprint("validation", "export", "representations", "sampling"),
+        code=reached("validate_potential"),
     script:
         "../scripts/validate_potential.py"

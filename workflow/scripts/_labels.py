@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from _adapter import settings_of
+from _reference import settings_of
 
 from pesforge.dft.engines import get_engine
 from pesforge.dft.labelling import label_batch

@@ -1,6 +1,7 @@
 """Adapter of the rule `check_derivatives`."""
 
-from _adapter import calculator_of, run, settings_of
+from _adapter import run
+from _reference import calculator_of, settings_of
 
 from pesforge.dft.consistency import check_cells, label_checks, label_rows, pulay_stress_gpa
 from pesforge.dft.convergence import convergence_evidence

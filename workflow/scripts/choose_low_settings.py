@@ -1,6 +1,7 @@
 """Adapter of the rule `choose_low_settings`."""
 
-from _adapter import run, settings_of
+from _adapter import run
+from _reference import settings_of
 
 from pesforge.fidelity.levels import low_settings
 from pesforge.fidelity_settings import LowLevel

@@ -1,7 +1,8 @@
 """Adapter of the rule `compute_elastic`."""
 
 import numpy as np
-from _adapter import calculator_of, run, settings_of
+from _adapter import run
+from _reference import calculator_of, settings_of
 
 from pesforge.fields import EV_PER_ANG3_IN_GPA, REFERENCE_CELL
 from pesforge.io import read_json, write_json

@@ -1,6 +1,7 @@
 """Adapter of the rule `compute_eos`."""
 
-from _adapter import calculator_of, run, settings_of
+from _adapter import run
+from _reference import calculator_of, settings_of
 
 from pesforge.fields import REFERENCE_CELL
 from pesforge.io import write_json

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 
 import numpy as np
-from _adapter import run, settings_of
+from _adapter import run
 from _learn import basis_of, believed
+from _reference import settings_of
 
 from pesforge.acquisition.select import Rule
 from pesforge.dft.engines import get_engine

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from _adapter import calculator_of, run, settings_of
+from _adapter import run
+from _reference import calculator_of, settings_of
 
 from pesforge.io import write_json
 from pesforge.structure import from_plain

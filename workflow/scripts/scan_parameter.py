@@ -1,7 +1,8 @@
 """Adapter of the rule `scan_parameter`."""
 
 import pandas as pd
-from _adapter import calculator_of, run
+from _adapter import run
+from _reference import calculator_of
 
 from pesforge.dft.convergence import scan_parameter
 from pesforge.io import atomic_path, write_json
