@@ -108,3 +108,21 @@ def test_blocks_of_neighbours_do_not_change_them(monkeypatch):
     np.testing.assert_array_equal(whole, parts)
     distances = np.linalg.norm(points[:, None] - points, axis=-1) + np.diag(np.full(50, np.inf))
     np.testing.assert_allclose(parts[0], distances.min(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e4])
+@pytest.mark.parametrize("floor", [0.0, 1e-7, 0.9, 50.0])
+@pytest.mark.parametrize("same", [True, False])
+def test_neighbours_are_those_of_all_pairs_whatever_rounds(shift, floor, same):
+    rng = np.random.default_rng(6)
+    points = rng.normal(size=(80, 5)) + shift
+    points[40:60] = points[:20]  # copies
+    points[60:70] = points[:10] + 1e-7 * rng.normal(size=(10, 5))
+    others = points if same else np.concatenate([points[::2], rng.normal(size=(30, 5)) + shift])
+    distances = np.linalg.norm(points[:, None] - others, axis=-1)
+    distances[distances < floor] = np.inf
+    if same:
+        np.fill_diagonal(distances, np.inf)
+    found, index = nearest(points, others, same=same, floor=floor)
+    np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(index, distances.argmin(axis=1))
