@@ -140,8 +140,8 @@ def _candidates(
     square[square < floor**2 - slack] = np.inf
     counting = square if not floor else np.where(square > floor**2 + slack, square, np.inf)
     nearest = counting.min(axis=1, keepdims=True, initial=np.inf)
-    found: tuple[IntArray, IntArray] = np.nonzero((square <= nearest + 2 * slack) & np.isfinite(square))
-    return found
+    rows, places = np.nonzero((square <= nearest + 2 * slack) & np.isfinite(square))
+    return rows.astype(np.int64), places.astype(np.int64)
 
 
 def _between(block: FloatArray, others: FloatArray, rows: IntArray, places: IntArray) -> FloatArray:

@@ -8,7 +8,7 @@ import pytest
 from pesforge.curation import whitening
 from pesforge.curation.duplicates import duplicates
 from pesforge.curation.leakage import leakage
-from pesforge.curation.whitening import Whitening, nearest
+from pesforge.curation.whitening import Whitening, features, nearest
 from pesforge.errors import DataError
 
 
@@ -56,7 +56,7 @@ def test_a_rattled_copy_leaks_and_a_fresh_structure_does_not(copper_frames, desc
     fresh = [make_copper(0.09, 500 + k) for k in range(3)]
     design = describe_cells([*copper_frames, *leaks, *fresh])
     count = len(copper_frames)
-    report = leakage(design, np.arange(count), np.arange(count, count + 6), quantile=0.10)
+    report = leakage(features(design), np.arange(count), np.arange(count, count + 6), quantile=0.10)
     np.testing.assert_array_equal(report.flagged, [True] * 3 + [False] * 3)
     np.testing.assert_array_equal(report.nearest[:3], [2, 5, 9])
 
@@ -64,7 +64,7 @@ def test_a_rattled_copy_leaks_and_a_fresh_structure_does_not(copper_frames, desc
 def test_copies_within_the_training_set_do_not_hide_a_leak(copper_frames, describe_cells, label_copper):
     training = [*copper_frames, *copper_frames[:8]]
     leak = label_copper(moved_copy(copper_frames[12], "leak", rattle=0.003))
-    report = leakage(describe_cells([*training, leak]), np.arange(36), np.array([36]), quantile=0.10)
+    report = leakage(features(describe_cells([*training, leak])), np.arange(36), np.array([36]), quantile=0.10)
     assert report.flagged.all()
 
 
