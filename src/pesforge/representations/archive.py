@@ -3,6 +3,7 @@
 import math
 import mmap
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,11 +87,11 @@ def _mapped(path: Path, archive: ZipFile, name: str) -> np.ndarray:
         raise ValueError(f"{name} is compressed, holds objects or has another size than it says")
     with path.open("rb") as file:
         file.seek(info.header_offset)
-        lengths = file.read(LOCAL_HEADER)[-4:]
-    begin += info.header_offset + LOCAL_HEADER + sum(np.frombuffer(lengths, "<u2"))
+        lengths = struct.unpack("<HH", file.read(LOCAL_HEADER)[-4:])
+    begin += info.header_offset + LOCAL_HEADER + sum(lengths)
     if not math.prod(shape):
         return np.empty(shape, kind)
-    return np.memmap(path, kind, "r", int(begin), shape, "F" if by_columns else "C").view(np.ndarray)
+    return np.memmap(path, kind, "r", begin, shape, "F" if by_columns else "C").view(np.ndarray)
 
 
 def room_for(shape: tuple[int, ...], folder: Path | None) -> FloatArray:

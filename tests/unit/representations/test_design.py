@@ -143,6 +143,17 @@ def test_loaded_rows_are_mapped_checked_and_cannot_be_changed(tmp_path):
         Design.load(path)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_far_into_a_file_are_mapped_as_they_were_saved(tmp_path, order):
+    values = np.arange(60_000.0).reshape(3, -1).T.copy(order)
+    arrays = {"first": values, "second": values + 1, "none": values[:0], "text": ("a", "bc")}
+    archive.save_arrays(tmp_path / "a.npz", arrays)
+    found = archive.load_arrays(tmp_path / "a.npz", tuple(arrays), mapped=("second", "none"))
+    assert is_mapped(found["second"])
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
 def is_mapped(array):
     while isinstance(array, np.ndarray):
         array = array.base
