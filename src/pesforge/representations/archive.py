@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from pesforge.representations.arrays import FloatArray, IntArray
 PART_BYTES = 64_000_000
 """What is held of an array at once where it passes in parts."""
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+ALIGNMENT = 64
+PADDING, PADDING_ID = struct.Struct("<HH"), 0xD935
+"""Head of an extra field of an archive (kind and length), and the kind that Android's zipalign uses for padding."""
+ZIP64_EXTRA = 20
+"""Bytes of the extra field with the long sizes, which `zipfile` writes before the others."""
 LOCAL_HEADER = 30
 """Bytes of the fixed part of the header of a file within an archive; the lengths of the rest are its last four."""
 
@@ -39,11 +44,21 @@ def save_arrays(path: Path | str, arrays: Mapping[str, Any], rows: Mapping[str, 
     plain = {name: np.asarray(value) for name, value in arrays.items()}
     with atomic_path(path) as temporary, ZipFile(temporary, "w", ZIP_STORED) as archive:
         for name, array in plain.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+            with archive.open(_aligned(archive, f"{name}.npy"), "w", force_zip64=True) as stream:
                 if rows is None or name not in rows:
                     np.lib.format.write_array(stream, array, allow_pickle=False)
                 else:
                     _write_rows(stream, array, rows[name])
+
+
+def _aligned(archive: ZipFile, name: str) -> ZipInfo:
+    """A file in an archive whose content begins at a multiple of 64 bytes, as numbers must that are mapped."""
+    info = ZipInfo(name)
+    assert archive.fp is not None
+    begin = archive.fp.tell() + LOCAL_HEADER + len(name) + ZIP64_EXTRA + PADDING.size
+    gap = -begin % ALIGNMENT
+    info.extra = PADDING.pack(PADDING_ID, gap) + bytes(gap)
+    return info
 
 
 def _write_rows(stream: Any, array: np.ndarray, rows: IntArray) -> None:
@@ -87,8 +102,10 @@ def _mapped(path: Path, archive: ZipFile, name: str) -> np.ndarray:
         raise ValueError(f"{name} is compressed, holds objects or has another size than it says")
     with path.open("rb") as file:
         file.seek(info.header_offset)
-        lengths = struct.unpack("<HH", file.read(LOCAL_HEADER)[-4:])
+        lengths = PADDING.unpack(file.read(LOCAL_HEADER)[-PADDING.size :])
     begin += info.header_offset + LOCAL_HEADER + sum(lengths)
+    if begin % ALIGNMENT:
+        raise ValueError(f"{name} begins at no multiple of {ALIGNMENT} bytes")
     if not math.prod(shape):
         return np.empty(shape, kind)
     return np.memmap(path, kind, "r", begin, shape, "F" if by_columns else "C").view(np.ndarray)

@@ -150,6 +150,10 @@ def test_arrays_far_into_a_file_are_mapped_as_they_were_saved(tmp_path, order):
     archive.save_arrays(tmp_path / "a.npz", arrays)
     found = archive.load_arrays(tmp_path / "a.npz", tuple(arrays), mapped=("second", "none"))
     assert is_mapped(found["second"])
+    assert found["second"].flags.aligned
+    assert found["second"].ctypes.data % 64 == 0
+    with np.load(tmp_path / "a.npz") as read:
+        np.testing.assert_array_equal(read["second"], arrays["second"])
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
 
