@@ -27,7 +27,7 @@ def factors(energy: float) -> dict[str, float | None]:
 
 
 def repeats_evidence() -> dict[str, Any]:
-    """One label that failed for good, one that the remedy of attempt 2 cured, one that came in a later run."""
+    """One label that failed for good, one that the remedy of attempt 2 cured, one of a later run."""
 
     def row(name: str, kind: str, cured_by: int | None, labelled: bool) -> dict[str, Any]:
         return {

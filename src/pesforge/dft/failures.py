@@ -15,6 +15,7 @@ MISSING_SETUP = "missing_setup"
 MISSING_PROGRAM = "missing_program"
 TIMEOUT = "timeout"
 CRASH = "crash"
+KILLED = "killed"
 NON_FINITE = "non_finite"
 
 KINDS = {
@@ -24,10 +25,24 @@ KINDS = {
     MISSING_PROGRAM: "the engine's program is not there or cannot be run",
     TIMEOUT: "the calculation took longer than `dft.timeout_s`",
     CRASH: "the engine stopped with an error",
+    KILLED: "the engine was killed from outside, perhaps because there was too little memory",
     NON_FINITE: "energy, forces or stress are not finite numbers",
 }
 REMEDIABLE = frozenset({SCF, TIMEOUT, CRASH, NON_FINITE})
 """Kinds that the engine's next remedy may cure; the others fail again in the same way."""
+REPEATABLE = frozenset({KILLED})
+"""Kinds that say nothing about the calculation: it is made again as it was, and gives the label that it would have."""
+KILLS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM})
+"""Signals that a program does not send to itself."""
+
+
+def kind_of_end(status: int) -> str:
+    """Kind of the failure of a program that left no message.
+
+    Args:
+        status: its exit status; minus the number of the signal that ended it.
+    """
+    return KILLED if -status in KILLS else CRASH
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from ase import Atoms
 
 from pesforge.dft.engines import Engine
-from pesforge.dft.failures import CRASH
+from pesforge.dft.failures import CRASH, kind_of_end
 from pesforge.dft.label import Label
 from pesforge.dft.program_engine import die_with_parent
 from pesforge.dft.settings import Mesh, ReferenceSettings
@@ -65,7 +65,8 @@ class OwnProcess:
             answer: Answer = receiver.recv()
         except EOFError:
             process.join()
-            raise LabelError(CRASH, f"{self.name} {_end(process.exitcode or 0)} and left no message.") from None
+            status = process.exitcode or 0
+            raise LabelError(kind_of_end(status), f"{self.name} {_end(status)} and left no message.") from None
         finally:
             if process.pid is not None:
                 process.kill()

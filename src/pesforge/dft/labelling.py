@@ -166,7 +166,7 @@ def label_batch(
                     "key": events[-1]["key"],
                     "reason": error.reason,
                     "message": str(error),
-                    "attempts": events[-1]["attempt"],
+                    "attempts": sum(event["event"] == "failed" for event in events),
                 }
             )
         if on_progress is not None:

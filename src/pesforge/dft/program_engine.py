@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 
-from pesforge.dft.failures import CRASH, MISSING_PROGRAM, SCF
+from pesforge.dft.failures import MISSING_PROGRAM, SCF, kind_of_end
 from pesforge.dft.label import Label
 from pesforge.dft.pseudopotentials import (
     Pseudopotential,
@@ -227,7 +227,7 @@ class ProgramEngine(ABC):
             how = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
             errors = (folder / calculator.template.errorname).read_text(encoding="utf-8", errors="replace")
             words = _last_words(text) or _last_words(errors) or "none"
-            raise LabelError(CRASH, f"{self.title} {how}; its last words: {words}")
+            raise LabelError(kind_of_end(status), f"{self.title} {how}; its last words: {words}")
         results: dict[str, Any] = calculator.template.read_results(folder)
         return results
 

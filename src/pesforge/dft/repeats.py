@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from ase import Atoms
 
-from pesforge.dft.failures import KINDS
+from pesforge.dft.failures import KINDS, REPEATABLE
 from pesforge.errors import DataError
 from pesforge.fields import FAMILY, ID, LABEL_KEY
 
@@ -56,9 +56,10 @@ class History:
         if kind == "failed":
             self.failed.append(event)
         elif kind == "finished" and self.failed:
-            # An attempt that is not later than the last failed one belongs to a later run.
-            later_run = event["attempt"] <= self.failed[-1]["attempt"]
-            self.cured_by = 1 if later_run else int(event["attempt"])
+            # An attempt that is not later than the last one that a remedy followed is one again: in a later run, or
+            # because it was killed.
+            remedied = [failure["attempt"] for failure in self.failed if failure["reason"] not in REPEATABLE]
+            self.cured_by = int(event["attempt"]) if event["attempt"] > max(remedied[-1:], default=0) else 1
         elif kind == "recalled":
             self.interrupted += self.running
         self.running = False
@@ -91,7 +92,7 @@ def repeat_evidence(
     """Evidence on failed and repeated calculations: counts per kind and per remedy, seconds lost, and each label.
 
     A label counts under the kind of its first failure. Failures of runs before are counted too, so a label may be cured
-    by a later run, at attempt 1.
+    by attempt 1: in a later run, or after a calculation that was killed.
 
     Args:
         events: events of the journals in their order.

@@ -13,7 +13,7 @@ import numpy as np
 from ase import Atoms
 
 from pesforge.dft.engines import Engine
-from pesforge.dft.failures import CRASH, NON_FINITE, REMEDIABLE, time_limit
+from pesforge.dft.failures import CRASH, NON_FINITE, REMEDIABLE, REPEATABLE, time_limit
 from pesforge.dft.label import Label
 from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.errors import DataError, LabelError, PesforgeError, StorageError
@@ -116,14 +116,15 @@ def calculate_or_recall(
 ) -> Label:
     """The label of a structure, from the store where it is there, otherwise computed and stored.
 
-    A failure that a remedy may cure is tried again, up to `max_attempts`. Failures are never stored.
+    A failure that a remedy may cure is tried again with the next one, and a calculation that was killed as it was, up
+    to `max_attempts` calculations in all. Failures are never stored.
 
     Args:
         atoms: structure; its `reference_cell` decides the mesh unless `mesh` is given.
         settings: reference settings.
         engine: code that computes labels.
         store: store of labels.
-        max_attempts: attempts in all.
+        max_attempts: calculations in all.
         timeout_s: longest time of one attempt in s.
         mesh: Γ-centred k-points.
         on_event: called with a dict at `recalled`, `started`, `finished` and `failed`, which says the seconds lost.
@@ -141,7 +142,8 @@ def calculate_or_recall(
         if found is not None:
             tell({"event": "recalled", "key": key})
             return found
-        for attempt in range(1, max_attempts + 1):
+        attempt = 1
+        for left in reversed(range(max_attempts)):
             tell({"event": "started", "key": key, "attempt": attempt})
             started = time.perf_counter()
             try:
@@ -151,8 +153,9 @@ def calculate_or_recall(
                 lost = round(time.perf_counter() - started, 3)
                 failed = {"event": "failed", "key": key, "attempt": attempt, "seconds": lost}
                 tell(failed | {"reason": error.reason, "message": str(error)})
-                if attempt == max_attempts or error.reason not in REMEDIABLE:
+                if not left or error.reason not in REMEDIABLE | REPEATABLE:
                     raise
+                attempt += error.reason in REMEDIABLE
             else:
                 store.put(key, label, settings, mesh)
                 tell({"event": "finished", "key": key, "attempt": attempt, "seconds": round(label.seconds, 3)})

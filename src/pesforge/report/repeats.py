@@ -10,9 +10,9 @@ from pesforge.report.figures import legend_below, panels
 from pesforge.report.text import number, quantity
 
 Row = Mapping[str, Any]
-LATER_RUN = 1
-"""A label that failed and then came at attempt 1 came in a later run."""
-OUTCOMES = ("attempt 2", "attempt 3 or more", "a later run", "failed for good")
+AGAIN = 1
+"""A label that failed and then came at attempt 1: in a later run, or because the calculation was killed."""
+OUTCOMES = ("attempt 2", "attempt 3 or more", "the same again", "failed for good")
 STYLES = ((svg.BLUE, ""), (svg.SKY, "////"), (svg.GREEN, "...."), (svg.VERMILLION, "xxxx"))
 """Colour and hatch of each outcome."""
 
@@ -21,7 +21,7 @@ def outcomes(kind: Row) -> tuple[int, int, int, int]:
     """How many labels of a kind of failure ended in each of `OUTCOMES`."""
     cured = {int(attempt): count for attempt, count in kind["cured_by_attempt"].items()}
     later = sum(count for attempt, count in cured.items() if attempt > 2)
-    return cured.get(2, 0), later, cured.get(LATER_RUN, 0), kind["failed"]
+    return cured.get(2, 0), later, cured.get(AGAIN, 0), kind["failed"]
 
 
 def figure(repeats: Row) -> str:
@@ -91,6 +91,6 @@ def rows(repeats: Row) -> dict[str, list[dict[str, Any]]]:
 
 def _end(label: Row) -> str:
     """What gave a label that had failed."""
-    if label["cured_by"] in (None, LATER_RUN):
-        return "a later run" if label["labelled"] else "none"
+    if label["cured_by"] in (None, AGAIN):
+        return "the same again" if label["labelled"] else "none"
     return f"attempt {label['cured_by']}"

@@ -21,7 +21,7 @@ from process_checks import gone
 
 from pesforge.curation.filters import filter_labels
 from pesforge.dft.engines import get_engine, remedies
-from pesforge.dft.failures import CRASH, MISSING_SETUP, NON_FINITE, SCF, TIMEOUT, TOO_CLOSE
+from pesforge.dft.failures import CRASH, KILLED, MISSING_SETUP, NON_FINITE, SCF, TIMEOUT, TOO_CLOSE
 from pesforge.dft.gpaw_engine import GpawEngine
 from pesforge.dft.isolation import OwnProcess
 from pesforge.dft.label import Label
@@ -49,12 +49,18 @@ class Emt(GpawEngine):
             ctypes.string_at(0)
         if fault == "eigenvalues":
             np.linalg.eigh(np.random.default_rng(0).normal(size=(6000, 6000)))
+        if fault is not None and fault.startswith("killed") and attempt == 1:
+            mark = Path(fault.removeprefix("killed "))
+            times = len(mark.read_text()) if mark.exists() else 0
+            if times < atoms.info["kills"]:
+                mark.write_text("." * (times + 1))
+                os.kill(os.getpid(), signal.SIGKILL)
         if fault == "wait":
             time.sleep(60)
         work = Atoms(atoms.symbols, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
         work.calc = EMT()
         energy = np.inf if fault == "infinite" else work.get_potential_energy()
-        return Label(energy, work.get_forces(), work.get_stress(), seconds=0.1)
+        return Label(energy + 0.01 * (attempt - 1), work.get_forces(), work.get_stress(), seconds=0.1)
 
 
 def named(atoms: Atoms, name: str, **info) -> Atoms:
@@ -123,6 +129,22 @@ def test_a_label_of_atoms_at_an_impossible_distance_is_there_and_never_trains(tm
 def children() -> list[int]:
     """Processes that this one has started and that are still there."""
     return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+
+
+def test_a_calculation_that_is_killed_is_made_again_as_it_was(tmp_path):
+    """A remedy would change the label by what its tolerance lets pass; one that is killed each time is given up."""
+    engine = OwnProcess(Emt(), module="numpy")
+    (calm,), _ = batch([copper("same")], tmp_path / "calm", engine)
+    frames = [copper("same", fault=f"killed {tmp_path / 'mark'}", kills=1), copper("lost")]
+    frames[1].info |= {"fault": f"killed {tmp_path / 'other'}", "kills": 9}
+    labelled, failures = batch(frames, tmp_path, engine)
+    (found,) = labelled
+    assert found.get_potential_energy() == calm.get_potential_energy()
+    assert [(item["id"], item["reason"], item["attempts"]) for item in failures] == [("lost", KILLED, 2)]
+    assert "signal 9 (SIGKILL)" in failures[0]["message"]
+    evidence = repeat_evidence(read_journals(tmp_path / "journal"), [Labelled.of(found)], failures, remedies("gpaw"))
+    (killed,) = [kind for kind in evidence["kinds"] if kind["kind"] == KILLED]
+    assert (killed["cured_by_attempt"], killed["failed"]) == ({"1": 1}, 1)
 
 
 def test_crashes_and_endless_calls_in_compiled_code_fail_one_label_each(tmp_path):

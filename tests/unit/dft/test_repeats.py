@@ -4,7 +4,7 @@ import pytest
 from ase import Atoms
 
 from pesforge.dft.engines import ENGINE_MODULES, remedies
-from pesforge.dft.failures import CRASH, KINDS, SCF, TIMEOUT
+from pesforge.dft.failures import CRASH, KILLED, KINDS, SCF, TIMEOUT
 from pesforge.dft.repeats import Labelled, check_failed_share, repeat_evidence
 from pesforge.errors import DataError
 from pesforge.fields import ID, LABEL_KEY
@@ -90,6 +90,13 @@ def test_counts_by_kind_by_remedy_and_in_all():
         ("name-second", True, 1),
         ("name-third", True, 2),
     ]
+
+
+@pytest.mark.parametrize(("before", "finished"), [((), 1), ((failed("shot", 1),), 2)])
+def test_what_was_killed_came_by_the_remedy_that_was_at_work(before, finished):
+    events = [*before, failed("shot", finished, KILLED), event("shot", "finished", finished)]
+    evidence = repeat_evidence(events, [Labelled.of(frame("shot"))], [], ["first", "next"])
+    assert [row["cured_by"] for row in evidence["labels"]] == [finished]
 
 
 def test_a_study_without_failures_counts_none():
