@@ -45,10 +45,7 @@ def save_arrays(path: Path | str, arrays: Mapping[str, Any], rows: Mapping[str, 
     with atomic_path(path) as temporary, ZipFile(temporary, "w", ZIP_STORED) as archive:
         for name, array in plain.items():
             with archive.open(_aligned(archive, f"{name}.npy"), "w", force_zip64=True) as stream:
-                if rows is None or name not in rows:
-                    np.lib.format.write_array(stream, array, allow_pickle=False)
-                else:
-                    _write_rows(stream, array, rows[name])
+                _write(stream, array, None if rows is None else rows.get(name))
 
 
 def _aligned(archive: ZipFile, name: str) -> ZipInfo:
@@ -61,13 +58,18 @@ def _aligned(archive: ZipFile, name: str) -> ZipInfo:
     return info
 
 
-def _write_rows(stream: Any, array: np.ndarray, rows: IntArray) -> None:
-    """Rows of an array as a file of its own."""
+def _write(stream: Any, array: np.ndarray, rows: IntArray | None) -> None:
+    """An array, or some of its rows, as a file of its own; large ones in parts."""
+    if rows is None and (array.nbytes <= PART_BYTES or not array.flags.c_contiguous):
+        np.lib.format.write_array(stream, array, allow_pickle=False)
+        return
+    length = len(array) if rows is None else len(rows)
     header = np.lib.format.header_data_from_array_1_0(array[:0])
-    np.lib.format.write_array_header_1_0(stream, {**header, "shape": (len(rows), *array.shape[1:])})
+    np.lib.format.write_array_header_1_0(stream, {**header, "shape": (length, *array.shape[1:])})
     size = max(1, PART_BYTES // max(array[:1].nbytes, 1))
-    for start in range(0, len(rows), size):
-        stream.write(array[rows[start : start + size]].tobytes())
+    for start in range(0, length, size):
+        part = slice(start, start + size)
+        stream.write(array[part if rows is None else rows[part]].tobytes())
         let_go(array)
 
 
