@@ -68,9 +68,8 @@ def _write(stream: Any, array: np.ndarray, rows: IntArray | None) -> None:
     np.lib.format.write_array_header_1_0(stream, {**header, "shape": (length, *array.shape[1:])})
     size = max(1, PART_BYTES // max(array[:1].nbytes, 1))
     for start in range(0, length, size):
-        part = slice(start, start + size)
-        stream.write(array[part if rows is None else rows[part]].tobytes())
-        let_go(array)
+        part = np.arange(start, min(start + size, length)) if rows is None else rows[start : start + size]
+        stream.write(take(array, part).tobytes())
 
 
 def load_arrays(path: Path | str, names: tuple[str, ...], mapped: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
@@ -128,10 +127,32 @@ def room_for(shape: tuple[int, ...], folder: Path | None) -> FloatArray:
         return np.memmap(file, np.float64, "r+", shape=shape).view(np.ndarray)
 
 
+def take(array: np.ndarray, rows: IntArray) -> np.ndarray:
+    """Rows of an array, which may be mapped from a file: of that no more than a part is held at once.
+
+    The system maps far more around each row than the row, so that rows from everywhere would bring in the whole file.
+    """
+    if _map_of(array) is None:
+        return np.asarray(array[rows])
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    parts = rows // max(1, PART_BYTES // max(array[:1].nbytes, 1))
+    for number in np.unique(parts):
+        chosen = parts == number
+        found[chosen] = array[rows[chosen]]
+        let_go(array)
+    return found
+
+
 def let_go(array: np.ndarray) -> None:
     """Give back the memory of an array that is mapped from a file; it is read again where it is looked at again."""
+    mapped = _map_of(array)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _map_of(array: np.ndarray) -> mmap.mmap | None:
+    """What an array is mapped from; None for one in memory."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap):
-        base.madvise(mmap.MADV_DONTNEED)
+    return base if isinstance(base, mmap.mmap) else None

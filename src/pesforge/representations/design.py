@@ -10,7 +10,7 @@ from ase import Atoms
 
 from pesforge import fields as names
 from pesforge.errors import DataError
-from pesforge.representations.archive import PART_BYTES, let_go, load_arrays, room_for, save_arrays
+from pesforge.representations.archive import PART_BYTES, let_go, load_arrays, room_for, save_arrays, take
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.neighbours import Pairs
 
@@ -102,24 +102,21 @@ class Design:
         if np.array_equal(chosen, every):
             return self
         rows, stress = self.force_rows(chosen), self.stress_rows(chosen)
-        selected = replace(
+        return replace(
             self,
             ids=tuple(self.ids[s] for s in chosen),
             families=tuple(self.families[s] for s in chosen),
             groups=tuple(self.groups[s] for s in chosen),
             n_atoms=self.n_atoms[chosen],
             counts=self.counts[chosen],
-            energy=self.energy[chosen],
-            forces=self.forces[rows],
-            stress=self.stress[stress],
+            energy=take(self.energy, chosen),
+            forces=take(self.forces, rows),
+            stress=take(self.stress, stress),
             y_energy=self.y_energy[chosen],
             y_forces=self.y_forces[rows],
             y_stress=self.y_stress[stress],
             emphasis=self.emphasis[chosen],
         )
-        for name in ROWS:
-            let_go(getattr(self, name))
-        return selected
 
     def parts(self) -> Iterator[Self]:
         """The structures in their order, in parts of about 64 MB of rows; all at once where they are no more."""

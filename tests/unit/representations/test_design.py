@@ -119,6 +119,7 @@ def test_a_part_is_saved_from_the_disk_as_it_is_from_memory(tmp_path, monkeypatc
     whole.save(tmp_path / "whole.npz")
     Design.load(tmp_path / "whole.npz").save(tmp_path / "disk.npz", chosen)
     assert (tmp_path / "memory.npz").read_bytes() == (tmp_path / "disk.npz").read_bytes()
+    assert_equal(Design.load(tmp_path / "whole.npz").select(np.array([3, 0, 2])), whole.select(np.array([3, 0, 2])))
 
 
 def test_rows_on_the_disk_are_those_in_memory_and_leave_no_file(tmp_path, monkeypatch):
