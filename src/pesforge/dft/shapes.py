@@ -1,9 +1,9 @@
 """The perfect parent in cells of other shape, whose energies per atom show the k-point error between families.
 
-Slabs, faults, supercells and other phases have meshes of their own, so that their energies against the parent carry a
-k-point error that no refinement of the parent's own cell shows. One crystal has one energy per atom in any cell: what
-differs between the cells here is that error. A competing crystal of another structure has no such identity; its error
-is not measured, only bounded by the same spacing of k-points.
+Slabs, faults, supercells, wide cells and other phases have meshes of their own, so that their energies against the
+parent carry a k-point error that no refinement of the parent's own cell shows. One crystal has one energy per atom in
+any cell: what differs between the cells here is that error. A competing crystal of another structure has no such
+identity; its error is not measured, only bounded by the same spacing of k-points.
 """
 
 from collections.abc import Mapping, Sequence
