@@ -34,11 +34,16 @@ class Thermal(Family):
 
 
 class Wide(Family):
-    """Thermal displacements in a supercell: forces between atoms that are images in the parent's own cell."""
+    """Thermal displacements in a wider cell: forces between atoms that are images in the parent's own cell."""
 
-    supercell: tuple[Count, Count, Count] = Field((2, 2, 2), description="repetitions of the parent cell")
+    width_ang: Positive = Field(
+        7.5,
+        le=30,
+        description="least distance of an atom from its images, Å; the supercell of the primitive lattice with the "
+        "fewest atoms is taken",
+    )
     temperatures_k: tuple[Positive, ...] = Field((300.0, 1200.0), min_length=1, description="temperatures in K")
-    count: Count = Field(4, description="structures in all; shared out in proportion to T")
+    count: Count = Field(6, description="structures in all; shared out in proportion to T")
 
     def structures(self, elements: int) -> int:
         """The count."""
@@ -311,7 +316,7 @@ class Sample(Section):
     dimer: Dimer | None = Field(None, description="free atoms and pairs")
     compression: Compression | None = Field(None, description="short distances in the solid")
     phonon: Phonon | None = Field(None, description="displacements of phonons")
-    wide: Wide | None = Field(None, description="thermal displacements in supercells")
+    wide: Wide | None = Field(None, description="thermal displacements in wider cells")
     gaps: Gaps | None = Field(None, description="candidates that fill gaps of coverage")
     shared: Shared | None = Field(None, description="calculations of checks and k_eff, which cost nothing more")
     candidates: Candidates = Field(default_factory=Candidates, description="candidates")

@@ -13,7 +13,7 @@ sample:
   dimer: {distances: 4}
   compression: {count: 4, fraction_min: 0.75}
   phonon: {temperatures_k: [300.0], count: 4}
-  wide: {supercell: [2, 1, 1], temperatures_k: [300.0], count: 3}
+  wide: {width_ang: 6.5, temperatures_k: [300.0], count: 3}
   gaps: {count: 5}
 """
 COUNTS = {

@@ -154,6 +154,8 @@ TEXTS = {
     "endless rounds": GOOD + "learn: {rounds: 1000000000}\n",
     "large defects": GOOD + "sample: {vacancy: {supercell: [1000, 1000, 1000]}}\n",
     "large melt": GOOD + "sample: {liquid: {supercell: [99, 99, 99], melt_temperature_k: 1, temperatures_k: [1]}}\n",
+    "wide beyond reason": GOOD + "sample: {wide: {width_ang: 29.0}}\n",
+    "no wider than the parent": GOOD + "sample: {wide: {width_ang: 1.0}}\n",
     "large pool": GOOD + "learn: {pool: {supercell: [99, 99, 99]}}\n",
     "plane of zeros": GOOD + "sample: {surface: {planes: [{hkl: [0, 0, 0]}]}}\n",
     "plane of huge indices": GOOD + "sample: {surface: {planes: [{hkl: [1000000007, 998244353, 1]}]}}\n",

@@ -6,6 +6,7 @@ from pesforge.dft.shapes import other_shapes
 from pesforge.learn_settings import LEARNED
 from pesforge.representations.functions import list_functions
 from pesforge.sampling.candidates import stated_range
+from pesforge.sampling.wide_cell import wide_cell
 from pesforge.structure import from_plain
 
 
@@ -75,6 +76,13 @@ def phonon_statistics(study):
     return study.sample.phonon and study.sample.phonon.statistics
 
 
+def cell_atoms(family):
+    """Atoms of the cells of a family whose settings these are; slabs and molecules count as the parent cell."""
+    if "width_ang" in family:
+        return len(wide_cell(from_plain(PARENT), family["width_ang"]))
+    return math.prod(family.get("supercell", (1,))) * len(PARENT["symbols"])
+
+
 def design_mb():
     """Estimate of the matrix of descriptors of all labels, in MB; surfaces count as their parent cell."""
     describe, species = STUDY.describe, sorted(set(PARENT["symbols"]))
@@ -88,8 +96,7 @@ def design_mb():
     )
     rows = 0
     for family, count in STUDY.families.items():
-        copies = math.prod(LOADED.families[family].get("supercell", (1,)))
-        rows += count * (7 + 3 * copies * len(PARENT["symbols"]))
+        rows += count * (7 + 3 * cell_atoms(LOADED.families[family]))
     for cells in LOADED.standins.values():
         rows += sum(7 + 3 * len(cell) for cell in cells)
     rows += most_learned(STUDY) * (7 + 3 * len(PARENT["symbols"]))

@@ -1,9 +1,9 @@
 """The perfect parent in cells of other shape, whose energies per atom show the k-point error between families.
 
-Slabs, faults, supercells and other phases have meshes of their own, so that their energies against the parent carry a
-k-point error that no refinement of the parent's own cell shows. One crystal has one energy per atom in any cell: what
-differs between the cells here is that error. A competing crystal of another structure has no such identity; its error
-is not measured, only bounded by the same spacing of k-points.
+Slabs, faults, supercells, wide cells and other phases have meshes of their own, so that their energies against the
+parent carry a k-point error that no refinement of the parent's own cell shows. One crystal has one energy per atom in
+any cell: what differs between the cells here is that error. A competing crystal of another structure has no such
+identity; its error is not measured, only bounded by the same spacing of k-points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from pesforge.dft.settings import Mesh, ReferenceSettings
 from pesforge.family_settings import Family, Sample
 from pesforge.fields import REFERENCE_CELL
 from pesforge.sampling.lattice_planes import block, plane_cell, standard_cell
+from pesforge.sampling.wide_cell import wide_cell
 
 PARENT = "parent"
 PRIMITIVE = "primitive"
@@ -55,6 +56,8 @@ def other_shapes(sample: Sample) -> dict[str, Any]:
     """The cells that the families of a study have beside the parent's, as builtin types; empty where there are none.
 
     `planes`: the first plane of the surfaces and of the stacking faults. `supercells`: repetitions of the parent.
+    `widths`: widths in Å of the cells of `wide`. `primitive`: whether there is more than those, so that energies are
+    compared with cells that may be as small as the primitive one.
 
     Args:
         sample: families.
@@ -65,31 +68,40 @@ def other_shapes(sample: Sample) -> dict[str, Any]:
     planes += [sample.stacking_fault.lines[0].hkl] if sample.stacking_fault else []
     repeats = [tuple(getattr(family, "supercell", ONE)) for family in families]
     supercells = [repeat for repeat in dict.fromkeys(repeats) if repeat != ONE]
-    if not (planes or supercells or sample.phase):
+    widths = [sample.wide.width_ang] if sample.wide else []
+    primitive = bool(planes or supercells or sample.phase)
+    if not (primitive or widths):
         return {}
-    return {"planes": [list(plane) for plane in dict.fromkeys(planes)], "supercells": [list(it) for it in supercells]}
+    return {
+        "planes": [list(plane) for plane in dict.fromkeys(planes)],
+        "supercells": [list(repeat) for repeat in supercells],
+        "widths": widths,
+        "primitive": primitive,
+    }
 
 
-def shapes(parent: Atoms, other: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Shape]:
+def shapes(parent: Atoms, other: Mapping[str, Any]) -> dict[str, Shape]:
     """The perfect crystal in the parent's cell and in other ones, by name; empty where there are no others.
 
-    The primitive cell comes with any of the others, unless it is the parent's own.
+    The primitive cell is left out where it is the parent's own.
 
     Args:
         parent: parent crystal.
         other: what `other_shapes` found.
 
     Raises:
-        DataError: spglib finds no lattice in the parent.
+        DataError: spglib finds no lattice in the parent, or no cell is as wide as wanted.
     """
     if not other:
         return {}
     found = {PARENT: Shape(_perfect(parent))}
     primitive = standard_cell(parent, to_primitive=True)
-    if len(primitive) < len(parent):
+    if other["primitive"] and len(primitive) < len(parent):
         found[PRIMITIVE] = Shape(_perfect(primitive))
     for a, b, c in other["supercells"]:
         found[f"supercell {a}×{b}×{c}"] = Shape(_perfect(parent), (a, b, c))
+    for width in other["widths"]:
+        found[f"{width:g} Å wide"] = Shape(_perfect(wide_cell(parent, width)))
     for plane in other["planes"]:
         first, second, third = plane
         cell = plane_cell(parent, (first, second, third))

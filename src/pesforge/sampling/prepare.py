@@ -19,9 +19,9 @@ from pesforge.sampling.measured import Measured
 from pesforge.settings import Study
 from pesforge.structure import MAX_ATOMS, build_parent, to_plain
 
-LARGE = ("vacancy", "interstitial", "compression", "wide", "md", "liquid", "amorphous")
+LARGE = ("vacancy", "interstitial", "compression", "md", "liquid", "amorphous")
 """Families that repeat the parent cell."""
-TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer", "shared")
+TRIED = ("surface", "stacking_fault", "vacancy", "interstitial", "dimer", "wide", "shared")
 """Families that not every crystal has, or not as often as asked for; their samplers are quick."""
 
 DRAWN = 1000

@@ -1,28 +1,39 @@
-"""Thermal displacements in a supercell of the parent: what atoms do to each other that are images in its own cell."""
+"""Thermal displacements in a wider cell: what atoms do to each other that are images in the parent's own cell."""
 
 from ase import Atoms
 
+from pesforge.errors import DataError
 from pesforge.family_settings import Wide
 from pesforge.sampling.counts import thermal_draws
 from pesforge.sampling.frames import make_cell_frame, thermal_displacements
 from pesforge.sampling.measured import Measured
+from pesforge.sampling.wide_cell import SAME_LENGTH_ANG, shortest_translation, wide_cell
 
 NAME = "wide"
 
 
 def sample(parent: Atoms, settings: Wide, measured: Measured, seed: int) -> list[Atoms]:
-    """Supercells with independent Gaussian displacements; each draw is a group of its own.
+    """Wide cells with independent Gaussian displacements; each draw is a group of its own.
 
     In a small cell an atom and its images move together, so that labels there fix sums of force constants over images
     alone.
 
     Args:
         parent: parent crystal.
-        settings: supercell, temperatures and count.
+        settings: width, temperatures and count.
         measured: k_eff of every species.
         seed: seed of the study.
+
+    Raises:
+        DataError: the parent's own cell is as wide, or no supercell of a size that can be labelled is.
     """
-    crystal = parent.repeat(settings.supercell)
+    narrow = shortest_translation(parent.cell.array)
+    if settings.width_ang <= narrow + SAME_LENGTH_ANG:
+        raise DataError(
+            f"`width_ang` is {settings.width_ang:g} Å, but atoms of the parent are {narrow:.2f} Å from their images "
+            "already; state more, or remove the family."
+        )
+    crystal = wide_cell(parent, settings.width_ang)
     return [
         make_cell_frame(
             crystal,

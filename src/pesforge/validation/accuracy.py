@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from pesforge.fields import FAMILY, STRAIN, TEMPERATURE_K
+from pesforge.sampling.wide_cell import shortest_translation
 from pesforge.settings import Tolerances
 from pesforge.validation.check import Check, absolute, not_applicable
 from pesforge.validation.verdict import Domain
@@ -69,11 +70,6 @@ def shortest_distance(atoms: Atoms) -> float:
     return float(distances.min())
 
 
-def least_width(atoms: Atoms) -> float:
-    """Least distance of opposite faces of a cell in Å."""
-    return float(1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0).max())
-
-
 def domain_of(frames: Sequence[Atoms], decisive: Sequence[str] = ()) -> Domain:
     """What the training data span.
 
@@ -88,5 +84,7 @@ def domain_of(frames: Sequence[Atoms], decisive: Sequence[str] = ()) -> Domain:
         max_temperature_k=max(float(frame.info[TEMPERATURE_K]) for frame in counted),
         max_hydrostatic_strain=max(abs(float(np.mean(frame.info[STRAIN][:3]))) for frame in counted),
         shortest_distance_ang=min(shortest_distance(frame) for frame in frames),
-        width_ang=max((least_width(frame) for frame in counted if frame.pbc.all()), default=math.inf),
+        width_ang=max(
+            (shortest_translation(frame.cell.array) for frame in counted if frame.pbc.all()), default=math.inf
+        ),
     )

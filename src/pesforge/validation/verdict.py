@@ -61,8 +61,8 @@ class Domain:
         max_temperature_k: highest temperature of thermal displacements; 0: none.
         max_hydrostatic_strain: largest |tr ε / 3|.
         shortest_distance_ang: shortest distance between two atoms in Å.
-        width_ang: largest of the least widths of the periodic cells that decide on the use, in Å; infinite where no
-            cell is periodic.
+        width_ang: largest distance of an atom from its nearest image in the cells that decide on the use, in Å;
+            infinite where no cell is periodic.
     """
 
     species: tuple[str, ...]
@@ -173,9 +173,9 @@ def _outside(domain: Domain, cutoff_ang: float) -> list[dict[str, str]]:
         ),
         (
             f"forces as accurate as here in cells wider than {domain.width_ang:.1f} Å" if narrow else "",
-            f"no label is wider, and atoms feel each other over {2 * cutoff_ang:.1f} Å: in every label some of them "
-            "have moved together with their images, and no check has larger cells (`analysis.locality` measures what "
-            "is missed, labels of `sample.wide` teach it)",
+            f"in no label are atoms farther from their images, and they feel each other over {2 * cutoff_ang:.1f} Å: "
+            "in every one some have moved together with their images, and no check has larger cells "
+            "(`analysis.locality` measures what is missed, labels of `sample.wide` teach it)",
         ),
     ]
     return [{"use": use, "why": why} for use, why in ranges if use]

@@ -15,6 +15,8 @@ from pesforge.family_settings import Sample
 from pesforge.settings import Converge, ConvergenceTargets, Dft
 
 CELLS = ("displaced", "stretched", "compressed")
+NOTHING = {"planes": [], "supercells": [], "widths": [], "primitive": False}
+MORE = NOTHING | {"primitive": True}
 
 
 def planted(energies, calls=None):
@@ -54,24 +56,31 @@ def test_families_decide_the_shapes():
     assert other_shapes(Sample()) == {}
     assert other_shapes(Sample.model_validate({"dimer": {}, "compression": {}})) == {}
     phase = {"crystals": [{"prototype": "bcc", "species": ["Si"], "lattice_constant_ang": 3.1}]}
-    assert other_shapes(Sample.model_validate({"phase": phase})) == {"planes": [], "supercells": []}
+    assert other_shapes(Sample.model_validate({"phase": phase})) == NOTHING | {"primitive": True}
+    assert other_shapes(Sample.model_validate({"wide": {"width_ang": 8.0}})) == NOTHING | {"widths": [8.0]}
     many = {
         "surface": {},
         "stacking_fault": {"lines": [{"hkl": [1, 1, 1], "direction": [1, -1, 0]}]},
         "vacancy": {},
         "interstitial": {"supercell": [2, 2, 1]},
         "compression": {"supercell": [2, 2, 2]},
+        "wide": {},
     }
-    expected = {"planes": [[1, 0, 0], [1, 1, 1]], "supercells": [[2, 2, 2], [2, 2, 1]]}
+    expected = {
+        "planes": [[1, 0, 0], [1, 1, 1]],
+        "supercells": [[2, 2, 2], [2, 2, 1]],
+        "widths": [7.5],
+        "primitive": True,
+    }
     assert other_shapes(Sample.model_validate(many)) == expected
 
 
 def test_all_shapes_are_the_same_crystal():
     parent = bulk("Cu", "fcc", a=3.6, cubic=True)
     assert shapes(parent, {}) == {}
-    found = shapes(parent, {"planes": [[1, 1, 1], [1, 0, 0]], "supercells": [[2, 2, 1]]})
-    assert list(found) == ["parent", "primitive", "supercell 2×2×1", "block (1 1 1)", "block (1 0 0)"]
-    assert [len(shape.atoms) for shape in found.values()] == [4, 1, 4, 3, 3]
+    found = shapes(parent, MORE | {"planes": [[1, 1, 1], [1, 0, 0]], "supercells": [[2, 2, 1]], "widths": [5.0]})
+    assert list(found) == ["parent", "primitive", "supercell 2×2×1", "5 Å wide", "block (1 1 1)", "block (1 0 0)"]
+    assert [len(shape.atoms) for shape in found.values()] == [4, 1, 4, 8, 3, 3]
     energies = {}
     for name, shape in found.items():
         atoms = shape.atoms.copy()
@@ -79,14 +88,15 @@ def test_all_shapes_are_the_same_crystal():
         energies[name] = Label(atoms.get_potential_energy(), atoms.get_forces(), np.zeros(6))
     assert spread(energies, tuple(found)) < 1e-6
     alone = bulk("Cu", a=3.6)
-    assert shapes(alone, {"planes": [], "supercells": []}) == {}
-    assert [len(shape.atoms) for shape in shapes(alone, {"planes": [[1, 0, 0]], "supercells": []}).values()] == [1, 1]
+    assert shapes(alone, MORE) == {}
+    assert [len(shape.atoms) for shape in shapes(alone, MORE | {"planes": [[1, 0, 0]]}).values()] == [1, 1]
+    assert list(shapes(parent, NOTHING | {"widths": [5.0]})) == ["parent", "5 Å wide"]
 
 
 def test_the_mesh_of_a_supercell_is_folded_onto_its_unit():
     parent = bulk("Cu", "fcc", a=3.6, cubic=True)  # |b| = 1.745 1/Å
     settings = ReferenceSettings("gpaw", "PBE", False, 0.0, 200.0, 0.26, 1e-4, 0.1)
-    found = shapes(parent, {"planes": [], "supercells": [[2, 3, 1]]})
+    found = shapes(parent, MORE | {"supercells": [[2, 3, 1]]})
     assert settings.mesh(parent.cell.array) == (7, 7, 7)
     assert found["supercell 2×3×1"].mesh(settings) == (8, 9, 7)
     assert found["parent"].mesh(settings) == (7, 7, 7)
@@ -99,7 +109,7 @@ def test_the_scan_computes_shapes_for_the_spacing_with_meshes_of_their_own():
         seen.append((len(atoms), settings.mesh_of(atoms) if mesh is None else mesh))
         return Label(0.0, np.zeros((len(atoms), 3)), np.zeros(6))
 
-    other = {"planes": [], "supercells": [[2, 2, 2]]}
+    other = MORE | {"supercells": [[2, 2, 2]]}
     found = scan_parameter(
         "k_spacing_per_ang", parent, dft=Dft(), converge=Converge(), calculate=calculate, other_shapes=other
     )

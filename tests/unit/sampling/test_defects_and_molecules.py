@@ -174,7 +174,7 @@ def every_family(tmp_path, more=False):
         "dimer": DimerCurve(distances=2 + extra, longest_ang=5.0),
         "compression": Compression(count=2 + extra),
         "phonon": Phonon(temperatures_k=(300.0,), count=2 + extra),
-        "wide": Wide(supercell=(2, 1, 1), temperatures_k=(300.0,), count=2 + extra),
+        "wide": Wide(width_ang=7.0, temperatures_k=(300.0,), count=2 + extra),
         "shared": SharedCells(count=2 + extra, cells=SHARED),
     }
 
