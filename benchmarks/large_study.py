@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -65,6 +66,10 @@ SITES = 4
 """The atoms of diamond lie at multiples of a quarter of the cubic cell."""
 SPRING_EV_PER_ANG2 = 8.0
 MASTER = "snakemake"
+LABEL_S = "PESFORGE_LABEL_S"
+"""Name of the variable with the time of one label in s, so that a kill can meet one."""
+BEGUN = "begun.txt"
+"""File with a line for every calculation that began: the journal does not wait for the disk to say so."""
 
 
 class Instant:
@@ -82,6 +87,10 @@ class Instant:
 
     def calculate(self, atoms: Atoms, settings: ReferenceSettings, mesh: tuple[int, int, int], attempt: int) -> Label:
         """A label of the springs."""
+        if LABEL_S in os.environ:
+            with Path(os.environ["PESFORGE_NOTES"]).with_name(BEGUN).open("a") as file:
+                file.write("begun\n")
+            time.sleep(float(os.environ[LABEL_S]))
         places = atoms.cell.scaled_positions(atoms.positions)
         shifts = (places - np.round(SITES * places) / SITES) @ atoms.cell.array
         energy = 0.5 * SPRING_EV_PER_ANG2 * float((shifts**2).sum()) - 5.0 * len(atoms)
@@ -139,6 +148,11 @@ class Study:
             used[MASTER if words[0] == "__main__" else words[-2]] += note["cpu"]
         return used
 
+    def events(self) -> list[dict[str, Any]]:
+        """Events of all journals."""
+        folders = {path.parent for path in (self.root / RESULTS).rglob("*.jsonl")}
+        return [event for folder in sorted(folders) for event in read_journals(folder)]
+
     def done(self) -> Counter[str]:
         """How often every structure was labelled by a calculation."""
         events = read_journals(self.root / RESULTS / "label" / "journal")
@@ -191,22 +205,23 @@ def whole_run(study: Study, target: Path) -> None:
 def killed_run(study: Study, target: Path) -> None:
     """A run that is killed with half of the labels there, and a second one that goes on."""
     process = study.start("--", str(target))
-    while len(study.done()) < study.labels / 2 and process.poll() is None:
+    # Half of the labels, and a third of a batch: between two batches nothing is in flight.
+    while len(study.done()) < study.labels / 2 + study.batch / 3 and process.poll() is None:
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     folder = study.root / RESULTS / "label"
     before = study.done()
-    begun = Counter(event["event"] for event in read_journals(folder / "journal"))
-    in_flight = begun["started"] - begun["finished"]
+    finished = [event for event in study.events() if event["event"] == "finished"]
+    in_flight = len((study.root / BEGUN).read_text().splitlines()) - len(finished)
     study.run("--unlock")
-    used = study.run("--", str(target))
+    study.run("--", str(target))
     recalled = Counter(event["event"] for event in read_journals(folder / "journal"))["recalled"]
     twice = study.done().total() - len(study.done())
     assert sum(1 for _ in iter_frames(folder / "labels.extxyz")) == study.labels, "a label was lost"
     row(
         f"killed with {len(before)} labels, {in_flight} calculations in flight",
-        f"{used['label_batch']:.1f} s to label the rest",
+        f"{study.done().total() - before.total()} computed after",
         f"{twice} computed twice",
         f"{recalled} recalled",
     )
@@ -219,6 +234,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=200, help="labels of a job (%(default)s)")
     parser.add_argument("--curated", action="store_true", help="go on to descriptors, audit and coverage")
     parser.add_argument("--killed", action="store_true", help="kill a run at half of its labels, too")
+    parser.add_argument("--label-s", type=float, default=0.05, help="time of a label in that run, s (%(default)s)")
     chosen = parser.parse_args()
     target = COVERED if chosen.curated else FILTERED
     with tempfile.TemporaryDirectory(prefix="pesforge-large-") as name:
@@ -230,6 +246,7 @@ def main() -> None:
             whole_run(study, target)
             shutil.rmtree(study.root)
         if chosen.killed:
+            os.environ[LABEL_S] = str(chosen.label_s)
             killed_run(Study.of(Path(name) / "killed", chosen.labels[0], chosen.batch), target)
 
 

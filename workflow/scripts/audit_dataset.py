@@ -1,6 +1,8 @@
 """Adapter of the rule `audit_dataset`."""
 
 import csv
+from functools import partial
+from pathlib import Path
 
 from _adapter import run
 
@@ -14,6 +16,18 @@ from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate, Curate
 from pesforge.structure import from_plain
+
+
+def on_disk(folder, design, structures):
+    """The design of some structures; its rows stay in a file that has no name any more when it is returned."""
+    if len(structures) == len(design.ids):
+        return design
+    path = folder / ".selected.npz"
+    design.save(path, structures)
+    try:
+        return Design.load(path)
+    finally:
+        path.unlink()
 
 
 def work(job):
@@ -31,6 +45,7 @@ def work(job):
             displacement_ang=job.params.displacement,
             strain=job.params.strain,
         ),
+        select=partial(on_disk, Path(job.output.design).parent),
         dropped=[Decision(**decision) for decision in read_json(job.input.decisions)],
     )
     chosen = set(kept.tolist())
@@ -38,7 +53,7 @@ def work(job):
         job.output.frames,
         (frame for index, frame in enumerate(iter_frames(job.input.frames)) if index in chosen),
     )
-    design.select(kept).save(job.output.design)
+    design.save(job.output.design, kept)
     with atomic_path(job.output.decisions) as temporary, temporary.open("w", newline="") as table:
         writer = csv.DictWriter(table, ["id", "filter", "reason"])
         writer.writeheader()

@@ -1,5 +1,7 @@
 """Adapter of the rule `describe_structures`."""
 
+from pathlib import Path
+
 import numpy as np
 from _adapter import run
 
@@ -19,7 +21,7 @@ def work(job):
         l_max=settings.l_max,
         l_weight=settings.l_weight,
     )
-    design = describe(frames, basis)
+    design = describe(frames, basis, folder=Path(job.output.design).parent)
     design.save(job.output.design)
     write_json(job.output.basis, basis.to_dict())
     orders, counts = np.unique(basis.order, return_counts=True)

@@ -8,14 +8,14 @@ import numpy as np
 from pesforge.curation.coverage import coverage
 from pesforge.curation.duplicates import duplicates
 from pesforge.curation.filters import Decision
-from pesforge.curation.influence import Influence, Property, compare_without, influence
+from pesforge.curation.influence import Influence, Property, Select, compare_without, influence
 from pesforge.curation.leakage import leakage
 from pesforge.curation.whitening import features
 from pesforge.errors import DataError
 from pesforge.folds import check_split, group_folds
 from pesforge.potentials.linear import LinearProblem
 from pesforge.potentials.normal import LinearFit, Weights
-from pesforge.representations.arrays import IntArray
+from pesforge.representations.arrays import FloatArray, IntArray
 from pesforge.representations.design import Design
 from pesforge.settings import Crossvalidate, Curate
 
@@ -31,6 +31,7 @@ def audit(
     alpha: float | None = None,
     dropped: Sequence[Decision] = (),
     properties: Callable[[LinearFit], Sequence[Property]] | None = None,
+    select: Select = Design.select,
 ) -> tuple[IntArray, dict[str, Any]]:
     """Indices of the structures kept, and the evidence of the stage `curate`.
 
@@ -47,6 +48,7 @@ def audit(
         alpha: prior precision of the linear model; None: by evidence.
         dropped: decisions of `filter_labels`, reported with the others.
         properties: properties of a fit that the comparison without the top labels shows, such as elastic constants.
+        select: gives the design of some structures; one that leaves the rows on the disk keeps the memory flat.
 
     Raises:
         DataError: names and design do not belong together, or too few structures or groups remain.
@@ -56,14 +58,14 @@ def audit(
     copies = duplicates(design, settings.duplicate_distance)
     names = {decision.id for decision in copies}
     distinct = np.array([index for index, name in enumerate(design.ids) if name not in names], dtype=np.int64)
-    judged, removed = _influence(design.select(distinct), settings, model, alpha, properties)
+    judged, removed = _influence(select(design, distinct), settings, model, alpha, properties, select)
     kept = np.delete(distinct, [index for index, _ in removed])
     decisions = [*dropped, *copies, *(decision for _, decision in removed)]
-    values = features(design)
+    values, labels = features(design), design.columns(np.empty(0, dtype=np.int64)).select(kept)
     return kept, {
         "kept": len(kept),
         "dropped": [decision.to_dict() for decision in decisions],
-        "leakage": fold_leakage(design.select(kept), n_folds, seed, settings.leakage_quantile),
+        "leakage": fold_leakage(labels, values[kept], n_folds, seed, settings.leakage_quantile),
         "influence": judged,
         "coverage": {
             "before": coverage(values, np.arange(len(design.ids))),
@@ -78,6 +80,7 @@ def _influence(
     model: Crossvalidate,
     alpha: float | None,
     properties: Callable[[LinearFit], Sequence[Property]] | None,
+    select: Select,
 ) -> tuple[dict[str, Any], list[tuple[int, Decision]]]:
     """Evidence on influence, and the structures to remove with their decisions."""
     problem = LinearProblem(design, prior_power=model.prior_power)
@@ -94,7 +97,9 @@ def _influence(
     top = order[: max(settings.cook_report, len(removed))]
     remaining = {design.groups[index] for index in set(range(len(design.ids))) - {int(i) for i in top}}
     refit = (
-        compare_without(problem, top, weights, precision, prior_power=model.prior_power, properties=properties)
+        compare_without(
+            problem, top, weights, precision, prior_power=model.prior_power, select=select, properties=properties
+        )
         if len(remaining) > 1
         else []
     )
@@ -124,11 +129,12 @@ def _row(design: Design, found: Influence, index: int, removed: bool) -> dict[st
     }
 
 
-def fold_leakage(design: Design, n_folds: int, seed: int, quantile: float) -> dict[str, Any]:
+def fold_leakage(design: Design, values: FloatArray, n_folds: int, seed: int, quantile: float) -> dict[str, Any]:
     """Leakage of each fold's held-out groups into the rest: flagged structures, thresholds, and the mean threshold.
 
     Args:
-        design: the structures used from here on.
+        design: the structures used from here on; its rows are not looked at.
+        values: (S, K) their invariants, see `features`.
         n_folds: number of folds.
         seed: seed of the folds.
         quantile: quantile of the training set's nearest-neighbour distances that flags.
@@ -140,7 +146,7 @@ def fold_leakage(design: Design, n_folds: int, seed: int, quantile: float) -> di
     for number, test in enumerate(group_folds(design.groups, n_folds, seed, families=design.families)):
         train = np.setdiff1d(np.arange(len(design.ids)), test)
         check_split(design.groups, train, test)
-        report = leakage(design, train, test, quantile)
+        report = leakage(values, train, test, quantile)
         folds.append(
             {
                 "fold": number,

@@ -9,7 +9,10 @@ from pesforge.metrics import errors
 from pesforge.potentials.linear import LinearProblem
 from pesforge.potentials.normal import LinearFit, Weights
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
+from pesforge.representations.design import Design
 
+Select = Callable[[Design, IntArray], Design]
+"""Gives the design of some structures of another, in memory or on the disk."""
 Property = tuple[str, str, float]
 """Quantity, unit and value of a property of a fit, such as an elastic constant."""
 
@@ -81,6 +84,7 @@ def compare_without(
     alpha: float,
     *,
     prior_power: float,
+    select: Select = Design.select,
     properties: Callable[[LinearFit], Sequence[Property]] | None = None,
 ) -> list[dict[str, str | float | None]]:
     """Held-out errors and properties of the fit on all labels beside the fit without some structures.
@@ -93,13 +97,14 @@ def compare_without(
         weights: weights of both fits.
         alpha: prior precision of both fits.
         prior_power: exponent of the prior scale of the second fit.
+        select: gives the design of the structures that remain.
         properties: curvature of a fit (elastic constants, phonons), compared too; the same ones for every fit.
 
     Returns:
         Rows with `quantity`, `unit`, `all_labels` and `without_top`.
     """
     rest = np.setdiff1d(np.arange(len(problem.design.ids)), removed)
-    reduced = LinearProblem(problem.design.select(rest), prior_power=prior_power)
+    reduced = LinearProblem(select(problem.design, rest), prior_power=prior_power)
     before = errors(problem.leave_out(weights, alpha, problem.design.groups).select(rest))
     after = errors(reduced.leave_out(weights, alpha, reduced.design.groups))
     rows: list[dict[str, str | float | None]] = [

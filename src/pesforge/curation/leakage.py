@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pesforge.curation.whitening import Whitening, features, nearest
+from pesforge.curation.whitening import Whitening, nearest
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
-from pesforge.representations.design import Design
 
 COPY_SHARE = 1e-4
 """Training structures closer than this share of the median neighbour distance are copies and set no scale."""
@@ -36,14 +35,14 @@ class LeakageReport:
         return self.distance <= self.threshold
 
 
-def leakage(design: Design, train: IntArray, test: IntArray, quantile: float) -> LeakageReport:
+def leakage(values: FloatArray, train: IntArray, test: IntArray, quantile: float) -> LeakageReport:
     """Distances of test structures to the training set, and the threshold under which they count as leaked.
 
     Descriptors are per-atom means of the invariants, whitened by the training set's mean and regularised covariance.
     A share of about `quantile` of honest test structures is flagged too if they are drawn like the training set.
 
     Args:
-        design: structures; labels are not used.
+        values: (S, K) invariants of the structures, see `features`.
         train: indices of at least three training structures.
         test: indices of the test structures.
         quantile: quantile of the training set's nearest-neighbour distances that is the threshold.
@@ -51,7 +50,6 @@ def leakage(design: Design, train: IntArray, test: IntArray, quantile: float) ->
     Raises:
         DataError: the training set has no spread.
     """
-    values = features(design)
     whitening = Whitening.of(values[train])
     inside, outside = whitening.apply(values[train]), whitening.apply(values[test])
     own, _ = nearest(inside, inside, same=True)

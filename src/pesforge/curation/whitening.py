@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from scipy.spatial.distance import cdist
 
 from pesforge.errors import DataError
 from pesforge.representations.arrays import FloatArray, IntArray
@@ -19,6 +18,9 @@ MIN_SHRINKAGE = 1e-6
 DISTANCE_BLOCK = 1024
 MOST_DISTANCES = 8_000_000
 """Distances that are held at once: 64 MB, however many structures there are."""
+
+ROUNDING = 8 * np.finfo(np.float64).eps
+"""Times the number of features and |a|² + |b|², more than |a|² + |b|² − 2 a·b can be wrong by."""
 
 
 def features(design: Design) -> FloatArray:
@@ -97,14 +99,56 @@ def nearest(
         same: `points` and `others` are one set; a point is not its own neighbour.
         floor: pairs closer than this do not count.
     """
-    distances, indices = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
+    squares = np.einsum("td,td->t", others, others)
+    distances, indices = np.full(len(points), np.inf), np.zeros(len(points), dtype=np.int64)
     size = max(1, min(DISTANCE_BLOCK, MOST_DISTANCES // max(len(others), 1)))
     for start in range(0, len(points), size):
-        block = cdist(points[start : start + size], others)
-        block[block < floor] = np.inf
-        if same:
-            rows = np.arange(len(block))
-            block[rows, start + rows] = np.inf
-        indices[start : start + len(block)] = block.argmin(axis=1)
-        distances[start : start + len(block)] = block.min(axis=1)
+        block = points[start : start + size]
+        rows, places = _candidates(block, others, squares, floor, start if same else None)
+        found = _between(block, others, rows, places)
+        found[found < floor] = np.inf
+        order = np.lexsort((places, found, rows))
+        owners, first = np.unique(rows[order], return_index=True)
+        distances[start + owners], indices[start + owners] = found[order][first], places[order][first]
     return distances, indices
+
+
+def _candidates(
+    block: FloatArray, others: FloatArray, squares: FloatArray, floor: float, own: int | None
+) -> tuple[IntArray, IntArray]:
+    """Pairs of a block (B, D) and others (T, D), one of which is the nearest that counts of its point.
+
+    |a − b|² = |a|² + |b|² − 2 a·b is one product of matrices, but rounds; every pair is taken that rounding could have
+    made the nearest.
+
+    Args:
+        block: points.
+        others: points.
+        squares: (T,) |b|².
+        floor: pairs closer than this do not count.
+        own: place of the block's first point among the others; None: it is not there.
+    """
+    lengths = np.einsum("bd,bd->b", block, block)
+    slack = (ROUNDING * block.shape[1] * (lengths + squares.max(initial=0.0)))[:, None]
+    square = block @ others.T
+    square *= -2.0
+    square += lengths[:, None]
+    square += squares
+    if own is not None:
+        rows = np.arange(len(block))
+        square[rows, own + rows] = np.inf
+    square[square < floor**2 - slack] = np.inf
+    counting = square if not floor else np.where(square > floor**2 + slack, square, np.inf)
+    nearest = counting.min(axis=1, keepdims=True, initial=np.inf)
+    rows, places = np.nonzero((square <= nearest + 2 * slack) & np.isfinite(square))
+    return rows.astype(np.int64), places.astype(np.int64)
+
+
+def _between(block: FloatArray, others: FloatArray, rows: IntArray, places: IntArray) -> FloatArray:
+    """Distances (P,) of pairs, a part at a time: of many copies there are many pairs."""
+    size = max(1, MOST_DISTANCES // max(block.shape[1], 1))
+    parts = [np.empty(0)]
+    for start in range(0, len(rows), size):
+        gap = block[rows[start : start + size]] - others[places[start : start + size]]
+        parts.append(np.sqrt(np.einsum("pd,pd->p", gap, gap)))
+    return np.concatenate(parts)

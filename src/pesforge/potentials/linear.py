@@ -125,19 +125,22 @@ class LinearProblem:
         self.design = design
         self.centring = Centring.of(design.counts, design.energy, design.y_energy, design.emphasis[:, 0])
         self.n_species = design.counts.shape[1]
-        force_rms = np.sqrt(np.mean(design.forces**2, axis=0))
+        squares: FloatArray = sum(np.sum(part.forces**2, axis=0) for part in design.parts())
+        force_rms = np.sqrt(squares / len(design.y_forces))
         self.scale: FloatArray = prior_scale(force_rms, design.degree, prior_power, self.n_species)
-        self._gram: dict[str, FloatArray] = {}
-        self._right: dict[str, FloatArray] = {}
-        self._squares: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
-        for kind, (columns, zeros, targets) in emphasised_rows(design, self.centring).items():
-            cross = columns.T @ zeros
-            gram = np.block([[columns.T @ columns, cross], [cross.T, zeros.T @ zeros]])
-            self._gram[kind] = gram * self.scale[:, None] * self.scale
-            self._right[kind] = np.append(targets @ columns, targets @ zeros) * self.scale
-            self._squares[kind] = float(targets @ targets)
-            self._counts[kind] = len(targets)
+        self._gram = {kind: np.zeros((len(self.scale), len(self.scale))) for kind in KINDS}
+        self._right = {kind: np.zeros(len(self.scale)) for kind in KINDS}
+        self._squares, self._counts = dict.fromkeys(KINDS, 0.0), dict.fromkeys(KINDS, 0)
+        for part in design.parts():
+            for kind, (columns, zeros, targets) in emphasised_rows(part, self.centring).items():
+                cross = columns.T @ zeros
+                self._gram[kind] += np.block([[columns.T @ columns, cross], [cross.T, zeros.T @ zeros]])
+                self._right[kind] += np.append(targets @ columns, targets @ zeros)
+                self._squares[kind] += float(targets @ targets)
+                self._counts[kind] += len(targets)
+        for kind in KINDS:
+            self._gram[kind] = self._gram[kind] * self.scale[:, None] * self.scale
+            self._right[kind] *= self.scale
 
     def factorise(self, weights: Weights, alpha: float, columns: BoolArray | None = None) -> Factor:
         """Cholesky factor and solution for one choice of weights, α and columns (a mask (K,); None: all).

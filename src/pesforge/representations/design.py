@@ -10,7 +10,7 @@ from ase import Atoms
 
 from pesforge import fields as names
 from pesforge.errors import DataError
-from pesforge.representations.archive import load_arrays, save_arrays
+from pesforge.representations.archive import PART_BYTES, let_go, load_arrays, room_for, save_arrays
 from pesforge.representations.arrays import BoolArray, FloatArray, IntArray
 from pesforge.representations.neighbours import Pairs
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with the number of finished structures and the number of all structures."""
 
+ROWS = ("energy", "forces", "stress")
+"""Names of the matrices, beside which all else is small."""
 _TEXT = ("ids", "families", "groups")
 
 
@@ -100,7 +102,7 @@ class Design:
         if np.array_equal(chosen, every):
             return self
         rows, stress = self.force_rows(chosen), self.stress_rows(chosen)
-        return replace(
+        selected = replace(
             self,
             ids=tuple(self.ids[s] for s in chosen),
             families=tuple(self.families[s] for s in chosen),
@@ -115,6 +117,16 @@ class Design:
             y_stress=self.y_stress[stress],
             emphasis=self.emphasis[chosen],
         )
+        for name in ROWS:
+            let_go(getattr(self, name))
+        return selected
+
+    def parts(self) -> Iterator[Self]:
+        """The structures in their order, in parts of about 64 MB of rows; all at once where they are no more."""
+        row_bytes = self.energy.itemsize * max(len(self.degree), 1)
+        ends = np.cumsum((7 + 3 * self.n_atoms) * row_bytes) // PART_BYTES
+        for structures in np.split(np.arange(len(self.ids)), 1 + np.flatnonzero(np.diff(ends))):
+            yield self.select(structures)
 
     def emphasised(self, families: Mapping[str, Sequence[float]]) -> Self:
         """The design whose structures have the weights of energy, forces and stress that are given for their family.
@@ -139,18 +151,28 @@ class Design:
             order=self.order[chosen],
         )
 
-    def save(self, path: Path | str) -> None:
-        """Write the design to a file that ends in .npz, atomically; equal designs give equal bytes."""
-        save_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+    def save(self, path: Path | str, structures: IntArray | None = None) -> None:
+        """Write the design to a file that ends in .npz, atomically; equal designs give equal bytes.
+
+        Args:
+            path: file.
+            structures: indices of those to write, whose rows need not be held; None: all.
+        """
+        chosen = np.arange(len(self.ids)) if structures is None else structures
+        labels = self.columns(np.empty(0, dtype=np.int64)).select(chosen)
+        rows = {"energy": chosen, "forces": self.force_rows(chosen), "stress": self.stress_rows(chosen)}
+        whole = {name: getattr(self, name) for name in (*ROWS, "degree", "order")}
+        arrays = {field.name: whole.get(field.name, getattr(labels, field.name)) for field in fields(self)}
+        save_arrays(path, arrays, None if structures is None else rows)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """The design that `save` wrote.
+        """The design that `save` wrote; its rows stay on the disk until they are looked at.
 
         Raises:
             DataError: the file is missing or damaged.
         """
-        values: dict[str, Any] = dict(load_arrays(path, tuple(field.name for field in fields(cls))))
+        values: dict[str, Any] = dict(load_arrays(path, tuple(field.name for field in fields(cls)), mapped=ROWS))
         return cls(**(values | {name: tuple(values[name].tolist()) for name in _TEXT}))
 
 
@@ -174,7 +196,9 @@ Rows = tuple[FloatArray, FloatArray, FloatArray]
 """Rows of one structure: energy (K,), forces (3n, K), stress (6, K)."""
 
 
-def describe(frames: Sequence[Atoms], basis: "Columns", progress: Progress | None = None) -> Design:
+def describe(
+    frames: Sequence[Atoms], basis: "Columns", progress: Progress | None = None, folder: Path | None = None
+) -> Design:
     """The design matrix of structures with their labels.
 
     A structure without an id gets its position in the sequence, one without a group forms a group of its own.
@@ -183,9 +207,11 @@ def describe(frames: Sequence[Atoms], basis: "Columns", progress: Progress | Non
         frames: structures; labels are taken from their calculators where they hold any, nothing is computed.
         basis: the functions.
         progress: called after every structure.
+        folder: where the rows stay on the disk, in a file without a name; None: they are held in memory.
 
     Raises:
         DataError: a structure cannot be described; the message names it.
+        StorageError: the disk is full.
     """
 
     def rows() -> Iterator[Rows]:
@@ -194,7 +220,7 @@ def describe(frames: Sequence[Atoms], basis: "Columns", progress: Progress | Non
             if progress is not None:
                 progress(s + 1, len(frames))
 
-    return assemble(frames, basis, rows())
+    return assemble(frames, basis, rows(), folder)
 
 
 def rows_of(atoms: Atoms, basis: "Columns", name: str, pairs: Pairs | None = None) -> Rows:
@@ -215,24 +241,29 @@ def rows_of(atoms: Atoms, basis: "Columns", name: str, pairs: Pairs | None = Non
         raise DataError(f"Structure {_text(atoms, names.ID, name)}: {error}") from error
 
 
-def assemble(frames: Sequence[Atoms], basis: "Columns", rows: Iterable[Rows]) -> Design:
+def assemble(frames: Sequence[Atoms], basis: "Columns", rows: Iterable[Rows], folder: Path | None = None) -> Design:
     """The design matrix of structures whose rows are known.
 
     Args:
         frames: structures with their labels.
         basis: the functions.
         rows: rows of each structure.
+        folder: where the rows stay on the disk; None: in memory.
     """
-    energy = np.empty((len(frames), basis.n_functions))
-    forces = np.empty((3 * sum(len(atoms) for atoms in frames), basis.n_functions))
-    stress = np.empty((6 * len(frames), basis.n_functions))
+    lengths = (len(frames), 3 * sum(len(atoms) for atoms in frames), 6 * len(frames))
+    energy, forces, stress = (room_for((length, basis.n_functions), folder) for length in lengths)
     counts = np.zeros((len(frames), len(basis.species)))
     ids = tuple(_text(atoms, names.ID, str(s)) for s, atoms in enumerate(frames))
-    row = 0
+    row = filled = 0
     for s, (atoms, block) in enumerate(zip(frames, rows, strict=True)):
         counts[s] = np.bincount(basis.species_index(atoms), minlength=len(basis.species))
         energy[s], forces[row : row + 3 * len(atoms)], stress[6 * s : 6 * s + 6] = block
         row += 3 * len(atoms)
+        filled += sum(rows_of_kind.nbytes for rows_of_kind in block)
+        if filled > PART_BYTES:
+            filled = 0
+            for matrix in (energy, forces, stress):
+                let_go(matrix)
     empty = np.empty(0)
     labels = list(map(_labels, frames))
     y_energy, y_forces, y_stress = (np.concatenate([empty, *(found[kind] for found in labels)]) for kind in range(3))

@@ -8,7 +8,7 @@ import pytest
 from pesforge.curation import whitening
 from pesforge.curation.duplicates import duplicates
 from pesforge.curation.leakage import leakage
-from pesforge.curation.whitening import Whitening, nearest
+from pesforge.curation.whitening import Whitening, features, nearest
 from pesforge.errors import DataError
 
 
@@ -56,7 +56,7 @@ def test_a_rattled_copy_leaks_and_a_fresh_structure_does_not(copper_frames, desc
     fresh = [make_copper(0.09, 500 + k) for k in range(3)]
     design = describe_cells([*copper_frames, *leaks, *fresh])
     count = len(copper_frames)
-    report = leakage(design, np.arange(count), np.arange(count, count + 6), quantile=0.10)
+    report = leakage(features(design), np.arange(count), np.arange(count, count + 6), quantile=0.10)
     np.testing.assert_array_equal(report.flagged, [True] * 3 + [False] * 3)
     np.testing.assert_array_equal(report.nearest[:3], [2, 5, 9])
 
@@ -64,7 +64,7 @@ def test_a_rattled_copy_leaks_and_a_fresh_structure_does_not(copper_frames, desc
 def test_copies_within_the_training_set_do_not_hide_a_leak(copper_frames, describe_cells, label_copper):
     training = [*copper_frames, *copper_frames[:8]]
     leak = label_copper(moved_copy(copper_frames[12], "leak", rattle=0.003))
-    report = leakage(describe_cells([*training, leak]), np.arange(36), np.array([36]), quantile=0.10)
+    report = leakage(features(describe_cells([*training, leak])), np.arange(36), np.array([36]), quantile=0.10)
     assert report.flagged.all()
 
 
@@ -108,3 +108,21 @@ def test_blocks_of_neighbours_do_not_change_them(monkeypatch):
     np.testing.assert_array_equal(whole, parts)
     distances = np.linalg.norm(points[:, None] - points, axis=-1) + np.diag(np.full(50, np.inf))
     np.testing.assert_allclose(parts[0], distances.min(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e4])
+@pytest.mark.parametrize("floor", [0.0, 1e-7, 0.9, 50.0])
+@pytest.mark.parametrize("same", [True, False])
+def test_neighbours_are_those_of_all_pairs_whatever_rounds(shift, floor, same):
+    rng = np.random.default_rng(6)
+    points = rng.normal(size=(80, 5)) + shift
+    points[40:60] = points[:20]  # copies
+    points[60:70] = points[:10] + 1e-7 * rng.normal(size=(10, 5))
+    others = points if same else np.concatenate([points[::2], rng.normal(size=(30, 5)) + shift])
+    distances = np.linalg.norm(points[:, None] - others, axis=-1)
+    distances[distances < floor] = np.inf
+    if same:
+        np.fill_diagonal(distances, np.inf)
+    found, index = nearest(points, others, same=same, floor=floor)
+    np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(index, distances.argmin(axis=1))

@@ -8,6 +8,7 @@ import pytest
 from pesforge.errors import DataError
 from pesforge.potentials.linear import LinearProblem, predict, residuals
 from pesforge.potentials.normal import Centring, Factor, Weights
+from pesforge.representations import design as design_room
 
 WEIGHTS = Weights(energy=400.0, force=1.0, stress=2500.0)
 ALPHA = 1e-3
@@ -63,6 +64,19 @@ def test_fit_is_the_regularised_least_squares_solution(make_design, change):
     np.testing.assert_allclose(fit.coefficients, expected[:7], rtol=1e-9)
     zeros = expected[7:] + problem.centring.energy - problem.centring.functions @ expected[:7]
     np.testing.assert_allclose(fit.zeros, zeros, rtol=1e-9)
+
+
+def test_normal_equations_of_parts_are_those_of_the_whole(make_design, monkeypatch):
+    design = uneven(make_design())
+    whole = LinearProblem(design, prior_power=2.0)
+    monkeypatch.setattr(design_room, "PART_BYTES", 2000)
+    assert len([*design.parts()]) > 3
+    parts = LinearProblem(design, prior_power=2.0)
+    np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-13)
+    one, other = (problem.factorise(WEIGHTS, ALPHA) for problem in (whole, parts))
+    np.testing.assert_allclose(other.normal, one.normal, rtol=1e-12, atol=1e-12 * np.abs(one.normal).max())
+    np.testing.assert_allclose(other.right, one.right, rtol=1e-12, atol=1e-12 * np.abs(one.right).max())
+    assert (other.n_rows, other.weighted_squares) == (one.n_rows, pytest.approx(one.weighted_squares, rel=1e-12))
 
 
 def test_prior_scale_is_the_inverse_rms_force_damped_by_degree(make_design):

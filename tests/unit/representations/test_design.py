@@ -1,3 +1,5 @@
+import mmap
+import resource
 import time
 from dataclasses import fields
 
@@ -6,7 +8,9 @@ import pytest
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from pesforge.errors import DataError
+from pesforge.errors import DataError, StorageError
+from pesforge.representations import archive
+from pesforge.representations import design as design_room
 from pesforge.representations.ace import AceBasis
 from pesforge.representations.design import Design, describe
 
@@ -106,6 +110,77 @@ def test_damaged_files_and_other_endings_are_refused(tmp_path):
             Design.load(tmp_path / name)
     with pytest.raises(DataError, match="npz"):
         describe(frames(), BASIS).save(tmp_path / "a.bin")
+
+
+def test_a_part_is_saved_from_the_disk_as_it_is_from_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "PART_BYTES", 5000)
+    whole, chosen = describe(frames(), BASIS), np.array([3, 0])
+    whole.select(chosen).save(tmp_path / "memory.npz")
+    whole.save(tmp_path / "whole.npz")
+    Design.load(tmp_path / "whole.npz").save(tmp_path / "disk.npz", chosen)
+    assert (tmp_path / "memory.npz").read_bytes() == (tmp_path / "disk.npz").read_bytes()
+
+
+def test_rows_on_the_disk_are_those_in_memory_and_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(design_room, "PART_BYTES", 5000)
+    design = describe(frames(), BASIS, folder=tmp_path)
+    assert_equal(design, describe(frames(), BASIS))
+    assert not [*tmp_path.iterdir()]
+
+
+def test_loaded_rows_are_mapped_checked_and_cannot_be_changed(tmp_path):
+    path = tmp_path / "a.npz"
+    describe(frames(), BASIS).save(path)
+    loaded = Design.load(path)
+    assert all(is_mapped(getattr(loaded, name)) for name in ("energy", "forces", "stress"))
+    assert not any(is_mapped(getattr(loaded.select(np.array([0, 2])), name)) for name in ("energy", "forces", "stress"))
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.forces[0, 0] = 1.0
+    content = bytearray(path.read_bytes())
+    content[content.index(loaded.forces.tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="CRC"):
+        Design.load(path)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_far_into_a_file_are_mapped_as_they_were_saved(tmp_path, order):
+    values = np.arange(60_000.0).reshape(3, -1).T.copy(order)
+    arrays = {"first": values, "second": values + 1, "none": values[:0], "text": ("a", "bc")}
+    archive.save_arrays(tmp_path / "a.npz", arrays)
+    found = archive.load_arrays(tmp_path / "a.npz", tuple(arrays), mapped=("second", "none"))
+    assert is_mapped(found["second"])
+    assert found["second"].flags.aligned
+    assert found["second"].ctypes.data % 64 == 0
+    with np.load(tmp_path / "a.npz") as read:
+        np.testing.assert_array_equal(read["second"], arrays["second"])
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def is_mapped(array):
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, mmap.mmap)
+
+
+def test_a_disk_without_room_for_the_rows_is_one_clear_error(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(StorageError, match="Make room"):
+            describe(frames(), BASIS, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_parts_are_the_structures_in_their_order(monkeypatch):
+    design = describe(frames(), BASIS)
+    assert [part is design for part in design.parts()] == [True]
+    monkeypatch.setattr(design_room, "PART_BYTES", 8 * len(design.degree) * 40)
+    parts = [*design.parts()]
+    assert [part.ids for part in parts] == [("s0",), ("s1", "s2"), ("3",)]
+    np.testing.assert_array_equal(np.concatenate([part.forces for part in parts]), design.forces)
 
 
 def test_arrays_that_do_not_fit_together_are_refused():
