@@ -52,7 +52,11 @@ class Sources:
         return found
 
     def imported(self, file: Path, scripts: Path) -> set[Path]:
-        """Files of the package and of a folder of scripts that a file imports, with the `__init__.py` of rooms."""
+        """Files of the package and of a folder of scripts that a file imports.
+
+        The `__init__.py` of a room counts where the room itself is imported: what it offers of other modules is no
+        part of the module behind it that is asked for.
+        """
         if file not in self.led:
             self.led[file] = set().union(*(self._files(module, scripts) for module in self.facts(file)[1]))
         return self.led[file]
@@ -62,8 +66,8 @@ class Sources:
         if first != self.root.name:
             candidates = [scripts / f"{first}.py"]
         else:
-            folders = [self.root.joinpath(*rest[:depth]) for depth in range(1, len(rest) + 1)]
-            candidates = [folder / "__init__.py" for folder in folders] + [self.root.joinpath(*rest).with_suffix(".py")]
+            path = self.root.joinpath(*rest)
+            candidates = [path.with_suffix(".py"), *([path / "__init__.py"] if rest else [])]
         return (candidate for candidate in candidates if candidate.is_file())
 
     def _name(self, file: Path) -> str:

@@ -15,14 +15,15 @@ FILES = {
     "scripts/_shared.py": "def run(work):\n    from package import late\n    work(late)\n",
     "scripts/other.py": "import package.room.alone\n",
     "package/__init__.py": "",
-    "package/late.py": "x = 1\n",
+    "package/late.py": "from package.seen import y\n",
+    "package/seen/__init__.py": "y = 1\n",
     "package/errors.py": "from package.room import alone\n",
     "package/room/__init__.py": "y = 2\n",
     "package/room/work.py": "import package.room.deep\nfrom package.errors import Wrong\n",
     "package/room/deep.py": '"""Text."""\nz = 3\n',
     "package/room/alone.py": "a = 4\n",
 }
-REACHED = {"job.py", "_shared.py", "late.py", "room/__init__.py", "room/work.py", "room/deep.py"}
+REACHED = {"job.py", "_shared.py", "late.py", "seen/__init__.py", "room/work.py", "room/deep.py"}
 
 
 @pytest.fixture
@@ -79,10 +80,14 @@ def test_what_is_kept_of_the_files_is_used_again_and_may_be_torn_or_impossible(p
     assert code(place) == before
 
 
-@pytest.mark.parametrize("name", ["audit_dataset", "run_dynamics"])
+@pytest.mark.parametrize("name", ["run_dynamics", "validate_potential"])
 def test_imports_are_followed_as_the_standard_library_follows_them(name, monkeypatch):
     monkeypatch.setattr(reach, "PASSED", ())
     finder = ModuleFinder(path=[str(PACKAGE_ROOT.parent), str(SCRIPTS)])
     finder.run_script(str(SCRIPTS / f"{name}.py"))
-    found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-    assert reach.reached_by(SCRIPTS / f"{name}.py") == found - {PACKAGE_ROOT / "__init__.py"}
+    files = (Path(module.__file__) for module in finder.modules.values() if module.__file__)
+    reached = reach.reached_by(SCRIPTS / f"{name}.py")
+    # Rooms that are only on the way are entered by Python too; what they offer is reached by these scripts anyway.
+    assert {path for path in reached if path.name != "__init__.py"} == {
+        path for path in files if path.name != "__init__.py"
+    }

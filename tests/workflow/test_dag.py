@@ -66,7 +66,7 @@ def test_the_learning_rate_reruns_training_and_what_is_below(beside):
 
 
 def test_the_code_of_the_model_reruns_its_runs(beside):
-    path = beside.root / "src/pesforge/potentials/head.py"
+    path = beside.root / "src/pesforge/training/network.py"
     path.write_text(path.read_text() + "\nUNUSED = 1\n")
     assert set(planned(beside)) == {"train_run"} | BELOW_TRAINING
 
