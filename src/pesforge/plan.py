@@ -28,6 +28,7 @@ from pesforge.sampling.driven import SHIFT_ANG
 from pesforge.sampling.prepare import draft, fewer
 from pesforge.structure import from_plain
 from pesforge.study import LoadedPublished, LoadedStudy
+from pesforge.validation.phonon import displacements
 
 CONVERGENCE_CELLS = 3
 REFERENCE_CELLS = 33
@@ -158,7 +159,7 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         left += max(count - len(own), 0) * times[family]
         unknown -= own
     left -= sum(times[frame.info[FAMILY]] for frame in driven[: len(unknown)])
-    seconds = left + max(others - stored, 0) * symmetric
+    seconds = left + max(others - stored, 0) * symmetric + _phonon_seconds(loaded, results, settings, engine, scale)
     sweep = study.train.sweep
     points = len(loaded.runs)
     lines = [
@@ -176,6 +177,17 @@ def _crystal_plan(loaded: LoadedStudy, results: Path) -> str:
         f"             about {duration(seconds)} of one core still to do, {duration(seconds / 2)} on two",
     ]
     return "\n".join(lines)
+
+
+def _phonon_seconds(
+    loaded: LoadedStudy, results: Path, settings: ReferenceSettings, engine: Engine, scale: float
+) -> float:
+    """Time in s of the phonons of a wider cell; 0 without them, or where they are there."""
+    study = loaded.settings
+    if loaded.phonon_cell is None or (results / study.name / "validate" / "phonons.json").is_file():
+        return 0.0
+    frames = displacements(from_plain(loaded.phonon_cell), study.sample.stiffness_displacement_ang)
+    return scale * sum(label_seconds(frame, settings, engine) for frame in frames)
 
 
 def _member_lines(loaded: LoadedStudy) -> list[str]:

@@ -288,6 +288,12 @@ class Validate(Section):
     eos_points: Annotated[int, Field(ge=5, le=1000)] = Field(7, description="volumes of the equation of state")
     eos_linear_strain_max: Positive = Field(0.03, le=0.2, description="largest |change of length|")
     elastic_strain: Positive = Field(0.01, le=0.05, description="strain of the elastic constants")
+    phonon_width_ang: Positive | None = Field(
+        None,
+        le=30,
+        description="least distance of an atom from its images in the cell whose phonons are compared, Å; null: the "
+        "parent's cell",
+    )
     hull: Hull | None = Field(None, description="formation energies and convex hull")
     defects: Defects | None = Field(default_factory=Defects, description="relaxed defects, surfaces and faults")
     dynamics: Dynamics | None = Field(default_factory=Dynamics, description="molecular dynamics")

@@ -16,6 +16,7 @@ from pesforge.published.settings import Published, PublishedStudy
 from pesforge.published.sources import local_files
 from pesforge.sampling.driven import prepare_driven
 from pesforge.sampling.prepare import prepare
+from pesforge.sampling.wide_cell import wider_cell
 from pesforge.settings import Dft, Study
 from pesforge.settings_types import Structure
 from pesforge.structure import build_parent, to_plain
@@ -30,8 +31,9 @@ Model = TypeVar("Model", bound=BaseModel)
 class LoadedStudy:
     """A checked study: settings, parent structure as builtin types, and the training configuration of every run.
 
-    The settings of each family are those that its sampler reads; `crystals` are those of `validate.hull`; `driven` are
-    the settings of families that need a driver, and `standins` a cell for each of their structures, by family.
+    The settings of each family are those that its sampler reads; `crystals` are those of `validate.hull`; `phonon_cell`
+    is that of `validate.phonon_width_ang`; `driven` are the settings of families that need a driver, and `standins` a
+    cell for each of their structures, by family.
     """
 
     settings: Study
@@ -40,6 +42,7 @@ class LoadedStudy:
     families: dict[str, dict[str, Any]]
     runs: dict[str, dict[str, Any]]
     crystals: list[dict[str, Any]]
+    phonon_cell: dict[str, Any] | None
     driven: dict[str, dict[str, Any]]
     standins: dict[str, list[Atoms]]
 
@@ -127,6 +130,17 @@ def _learn_mistakes(study: Study, atoms: int) -> list[Mistake]:
     return found
 
 
+def _phonon_cell(study: Study, parent: Atoms) -> tuple[dict[str, Any] | None, list[Mistake]]:
+    """The cell whose phonons are compared, None for the parent's own, and why there is none."""
+    width = study.validate_.phonon_width_ang
+    if width is None:
+        return None, []
+    try:
+        return to_plain(wider_cell(parent, width)), []
+    except PesforgeError as error:
+        return None, [Mistake(("validate", "phonon_width_ang"), str(error))]
+
+
 def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_folder: Path) -> LoadedStudy:
     mistakes: list[Mistake] = []
     settings: Study | None = None
@@ -149,6 +163,7 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         mistakes += [Mistake(("dft",), problem) for problem in get_engine(dft).problems(dft, elements)]
     families: dict[str, dict[str, Any]] = {}
     crystals: list[dict[str, Any]] = []
+    phonon_cell: dict[str, Any] | None = None
     driven: dict[str, dict[str, Any]] = {}
     standins: dict[str, list[Atoms]] = {}
     if settings is not None and parent is not None:
@@ -162,6 +177,8 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         mistakes += _learn_mistakes(settings, len(parent))
         crystals, complaints = hull_crystals(settings, parent, path.parent)
         mistakes += [Mistake(place, text) for place, text in complaints]
+        phonon_cell, found = _phonon_cell(settings, parent)
+        mistakes += found
     runs: dict[str, dict[str, Any]] = {}
     if settings is not None:
         try:
@@ -180,4 +197,5 @@ def _crystal(path: Path, raw: dict[str, Any], lines: dict[Location, int], train_
         driven=driven,
         standins=standins,
         crystals=crystals,
+        phonon_cell=phonon_cell,
     )

@@ -327,7 +327,7 @@ def properties_evidence() -> dict[str, Any]:
             "place": [0.0, 1.15, 1.72],
             "frequency_thz": [0.0, 5.0, 10.0],
             "sides": {"dft": side, "potential": None, "large": side},
-            "atoms": {"parent": 8, "large": 64},
+            "atoms": {"compared": 8, "large": 64},
             "lowest_thz": -0.413,
         },
         "dynamics": {

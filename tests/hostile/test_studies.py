@@ -162,6 +162,8 @@ TEXTS = {
     "line of huge indices": GOOD
     + "sample: {stacking_fault: {lines: [{hkl: [1, 1, 1], direction: [1000000007, -1000000007, 0]}]}}\n",
     "phase elsewhere": GOOD + "sample: {phase: {crystals: [{file: /etc/passwd, species: [Si]}]}}\n",
+    "phonons of a cell that is too wide": GOOD + "validate: {phonon_width_ang: 29.0}\n",
+    "phonons of a cell narrower than the parent": GOOD + "validate: {phonon_width_ang: 2.0}\n",
     "hull elsewhere": GOOD + "validate: {hull: {crystals: [{file: /dev/zero, species: [Si]}]}}\n",
     "published elsewhere": "name: good\npublished: {set: mlearn, elements: [Si], folder: /etc}\n",
     "published by file": "name: good\npublished: {set: mlearn, elements: [Si], base_url: 'file:///etc'}\n",

@@ -1,7 +1,12 @@
 # Proof: symmetry, derivatives, and properties against the reference method at the same settings.
 
-# Neither further crystals nor what the potential does alone change anything for the parent.
-REFERENCE_ONLY = {"hull": None, "defects": None, "dynamics": None}
+# Neither further crystals and cells nor what the potential does alone change anything for the parent.
+REFERENCE_ONLY = {
+    "hull": None,
+    "defects": None,
+    "dynamics": None,
+    "phonon_width_ang": None,
+}
 WITHOUT_HULL = plain(STUDY.validate_.model_copy(update=REFERENCE_ONLY))
 PROOF = [
     *(["relaxed"] if STUDY.validate_.defects is not None else []),
@@ -89,6 +94,33 @@ rule compute_phases:
         "../scripts/compute_phases.py"
 
 
+if LOADED.phonon_cell is not None:
+
+    rule measure_phonons:
+        input:
+            settings=rules.choose_settings.output.settings,
+        output:
+            reference=f"{OUT}/validate/phonons.json",
+        log:
+            f"{OUT}/logs/measure_phonons.log",
+        benchmark:
+            f"{OUT}/benchmarks/validate/measure_phonons.tsv"
+        conda:
+            "../../envs/dft.yaml"
+        resources:
+            mem_mb=raised(2000),
+            runtime=raised(240),
+        params:
+            cell=LOADED.phonon_cell,
+            dft=plain(STUDY.dft),
+            displacement=STUDY.sample.stiffness_displacement_ang,
+            store=STORE,
+            store_code=DFT_CODE,
+            code=reached("measure_phonons"),
+        script:
+            "../scripts/measure_phonons.py"
+
+
 if STUDY.validate_.defects is not None:
 
     rule relax_defects:
@@ -158,6 +190,7 @@ rule validate_potential:
         convergence=rules.check_derivatives.output.evidence,
         held_out=rules.export_potential.output.held_out,
         phases=rules.compute_phases.output.reference if LOADED.crystals else [],
+        phonons=f"{OUT}/validate/phonons.json" if LOADED.phonon_cell else [],
         labels=rules.gather_labels.output.labels,
         proof=[f"{OUT}/validate/{name}.json" for name in PROOF],
     output:
@@ -175,6 +208,7 @@ rule validate_potential:
         parent=PARENT,
         validate=plain(STUDY.validate_),
         proof=PROOF,
+        phonon_cell=LOADED.phonon_cell,
         crystals=LOADED.crystals,
         displacement=STUDY.sample.stiffness_displacement_ang,
         families=list(STUDY.choose.families),

@@ -41,9 +41,11 @@ def work(job):
     properties, curves = compare(
         calculator, parent, reference=reference, settings=settings, displacement_ang=displacement
     )
+    cell = from_plain(job.params.phonon_cell) if job.params.phonon_cell else parent
+    compared = read_json(job.input.phonons) if job.params.phonon_cell else stiffness
     phi = {
-        "dft": np.array(stiffness["force_constants_ev_per_ang2"]),
-        "potential": phonon_thz(calculator, parent, displacement)[1],
+        "dft": np.array(compared["force_constants_ev_per_ang2"]),
+        "potential": phonon_thz(calculator, cell, displacement)[1],
     }
     stable, hull = [], None
     if job.params.crystals:
@@ -73,7 +75,7 @@ def work(job):
         *derivative_checks(parent, calculator, **probe),
         *properties,
         cohesion,
-        spectrum_check(parent, **phi, tolerances=settings.tolerances),
+        spectrum_check(cell, **phi, tolerances=settings.tolerances),
         *stable,
         *excess,
         *(dynamics_checks(proof["dynamics"], settings.tolerances) if "dynamics" in proof else []),
@@ -95,7 +97,7 @@ def work(job):
             **{key: held_out[key] for key in ("by_family", "by_force", "worst")},
             **curves,
             "hull": hull,
-            "spectrum": spectrum(calculator, parent, **phi, displacement_ang=displacement),
+            "spectrum": spectrum(calculator, parent, cell, **phi, displacement_ang=displacement),
             "defects": defects | {"relaxed": proof.get("relaxed")},
             "dynamics": proof.get("dynamics"),
         },

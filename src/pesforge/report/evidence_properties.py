@@ -19,7 +19,7 @@ DEFECTS: dict[str, Any] = {
 SPECTRUM: dict[str, Any] = {
     **dict.fromkeys(("ticks", "place", "frequency_thz", "lowest_thz")),
     "sides": dict.fromkeys(("dft", "potential", "large")),
-    "atoms": dict.fromkeys(("parent", "large")),
+    "atoms": dict.fromkeys(("compared", "large")),
 }
 DYNAMICS: dict[str, Any] = {
     "why": ANY,

@@ -94,10 +94,10 @@ def gamma_lines(lines: Sequence[Row], relaxed: Sequence[Row]) -> str:
 
 
 def phonons(spectrum: Row) -> str:
-    """Dispersion and density of states: DFT and potential in the parent cell, the potential in a larger one."""
+    """Dispersion and density of states: DFT and potential in one cell, the potential in a larger one too."""
     styles = (
-        ("dft", f"DFT, cell of {spectrum['atoms']['parent']} atoms", svg.VERMILLION, "-", 2.6),
-        ("potential", f"potential, cell of {spectrum['atoms']['parent']} atoms", svg.BLUE, "-", 1.2),
+        ("dft", f"DFT, cell of {spectrum['atoms']['compared']} atoms", svg.VERMILLION, "-", 2.6),
+        ("potential", f"potential, cell of {spectrum['atoms']['compared']} atoms", svg.BLUE, "-", 1.2),
         ("large", f"potential, cell of {spectrum['atoms']['large']} atoms", svg.MUTED, "--", 1.0),
     )
     with svg.drawing("phonons"):

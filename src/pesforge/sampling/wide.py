@@ -2,12 +2,11 @@
 
 from ase import Atoms
 
-from pesforge.errors import DataError
 from pesforge.family_settings import Wide
 from pesforge.sampling.counts import thermal_draws
 from pesforge.sampling.frames import make_cell_frame, thermal_displacements
 from pesforge.sampling.measured import Measured
-from pesforge.sampling.wide_cell import SAME_LENGTH_ANG, shortest_translation, wide_cell
+from pesforge.sampling.wide_cell import wider_cell
 
 NAME = "wide"
 
@@ -27,13 +26,7 @@ def sample(parent: Atoms, settings: Wide, measured: Measured, seed: int) -> list
     Raises:
         DataError: the parent's own cell is as wide, or no supercell of a size that can be labelled is.
     """
-    narrow = shortest_translation(parent.cell.array)
-    if settings.width_ang <= narrow + SAME_LENGTH_ANG:
-        raise DataError(
-            f"`width_ang` is {settings.width_ang:g} Å, but atoms of the parent are {narrow:.2f} Å from their images "
-            "already; state more, or remove the family."
-        )
-    crystal = wide_cell(parent, settings.width_ang)
+    crystal = wider_cell(parent, settings.width_ang)
     return [
         make_cell_frame(
             crystal,

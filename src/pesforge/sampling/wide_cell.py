@@ -61,6 +61,21 @@ def wide_cell(crystal: Atoms, width_ang: float) -> Atoms:
     )
 
 
+def wider_cell(parent: Atoms, width_ang: float) -> Atoms:
+    """The wide cell of a parent that is narrower than it.
+
+    Raises:
+        DataError: the parent is as wide, or no supercell of a size that can be labelled is.
+    """
+    narrow = shortest_translation(parent.cell.array)
+    if width_ang <= narrow + SAME_LENGTH_ANG:
+        raise DataError(
+            f"the width is {width_ang:g} Å, but atoms of the parent are {narrow:.2f} Å from their images already; "
+            "state more, or nothing."
+        )
+    return wide_cell(parent, width_ang)
+
+
 def hermite_forms(index: int) -> IntArray:
     """Every sublattice of an index once, as the integer combinations (F, 3, 3) of lattice vectors that span it.
 

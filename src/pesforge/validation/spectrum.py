@@ -34,22 +34,24 @@ DOS_WIDTH_SHARE = 0.015
 """Width of the Gaussian of every vibration over the highest frequency."""
 
 
-def spectrum_check(parent: Atoms, dft: FloatArray, potential: FloatArray, tolerances: Tolerances) -> Check:
-    """Root mean square difference of all frequencies that the parent cell holds, over the highest: no interpolation.
+def spectrum_check(cell: Atoms, dft: FloatArray, potential: FloatArray, tolerances: Tolerances) -> Check:
+    """Root mean square difference of all frequencies that a cell of the crystal holds, over the highest.
+
+    Nothing is interpolated.
 
     Args:
-        parent: parent crystal.
+        cell: the perfect crystal.
         dft: its force constants by the reference, (3n, 3n) in eV/Å².
         potential: those by the potential.
         tolerances: `phonon_percent` is used.
     """
-    masses = parent.get_masses()
+    masses = cell.get_masses()
     wanted, found = gamma_frequencies_thz(dft, masses), gamma_frequencies_thz(potential, masses)
     highest = float(wanted.max())
     error = float(np.sqrt(np.mean((found - wanted) ** 2)))
-    vectors = len(operations(parent).translations)
+    vectors = len(operations(cell).translations)
     return absolute(
-        "all phonons of the parent cell, RMS difference",
+        f"all phonons of a cell of {len(cell)} atoms, RMS difference",
         "phonon",
         100 * error / highest,
         tolerance=tolerances.phonon_percent,
@@ -62,22 +64,24 @@ def spectrum_check(parent: Atoms, dft: FloatArray, potential: FloatArray, tolera
 def spectrum(
     calculator: Calculator,
     parent: Atoms,
+    cell: Atoms,
     *,
     dft: FloatArray,
     potential: FloatArray,
     displacement_ang: float,
 ) -> dict[str, Any]:
-    """Dispersion and density of states: reference and potential in the parent cell, the potential in a larger one.
+    """Dispersion and density of states: reference and potential in one cell, the potential in a larger one too.
 
     Keys: `ticks` (place and name of special points), `place` (along the path), `sides`: of each of `dft`, `potential`
     and `large` the `bands` (bands × points) in THz, imaginary ones negative, and the density `dos` in states per THz
-    and atom at `frequency_thz`; `dft` and `potential` are null where the parent is a single primitive cell, which holds
-    no other wave vector than Γ; `lowest_thz` of `large` on path and mesh.
+    and atom at `frequency_thz`; `dft` and `potential` are null where the cell is a single primitive one, which holds no
+    other wave vector than Γ; `lowest_thz` of `large` on path and mesh.
 
     Args:
         calculator: the potential.
         parent: parent crystal.
-        dft: force constants of the parent by the reference, (3n, 3n) in eV/Å².
+        cell: supercell of its primitive cell in which both are compared, neither turned nor shifted against it.
+        dft: force constants of that cell by the reference, (3n, 3n) in eV/Å².
         potential: those by the potential.
         displacement_ang: displacement for the force constants of the larger cell.
     """
@@ -85,8 +89,8 @@ def spectrum(
     frames = displacements(large, displacement_ang)
     phi = force_constants(large, frames, [found["forces"] for found in evaluate(calculator, frames)])
     cells = {"large": _phonons(large, phi)}
-    if len(operations(parent).translations) > 1:
-        cells |= {"dft": _phonons(parent, dft), "potential": _phonons(parent, potential)}
+    if len(operations(cell).translations) > 1:
+        cells |= {"dft": _phonons(cell, dft), "potential": _phonons(cell, potential)}
     primitive = cells["large"].primitive
     lattice = Atoms(primitive.symbols, cell=primitive.cell, scaled_positions=primitive.scaled_positions, pbc=True)
     path = lattice.cell.bandpath(npoints=PATH_POINTS)
@@ -94,7 +98,9 @@ def spectrum(
     highest = 0.0
     sides: dict[str, Any] = dict.fromkeys(("dft", "potential", "large"))
     for name, phonons in cells.items():
-        bands = np.array([phonons.get_frequencies(vector) for vector in path.kpts]).T
+        # A primitive cell can be spanned in other ways; along the same path its wave vectors have other components.
+        vectors = path.kpts @ np.linalg.inv(lattice.cell.array).T @ phonons.primitive.cell.T
+        bands = phonons.run_qpoints(vectors).frequencies.T
         phonons.run_mesh(MESH_LENGTH_ANG)
         sides[name] = {"bands": bands.tolist()}
         highest = max(highest, float(bands.max()), float(phonons.mesh.frequencies.max()))
@@ -107,7 +113,7 @@ def spectrum(
         "place": place.tolist(),
         "frequency_thz": axis.tolist(),
         "sides": sides,
-        "atoms": {"parent": len(parent), "large": len(large)},
+        "atoms": {"compared": len(cell), "large": len(large)},
         "lowest_thz": round(lowest, LOWEST_DECIMALS) + 0.0,
     }
 

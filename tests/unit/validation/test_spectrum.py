@@ -5,6 +5,7 @@ import pytest
 from ase.build import bulk
 from bonds import A, Bonds
 
+from pesforge.sampling.wide_cell import wide_cell
 from pesforge.settings import Tolerances
 from pesforge.validation.phonon import THZ
 from pesforge.validation.properties import phonon_thz
@@ -25,7 +26,7 @@ def phi(parent):
 
 @pytest.fixture(scope="module")
 def found(parent, phi):
-    return spectrum(Bonds(spring=SPRING), parent, dft=phi, potential=1.21 * phi, displacement_ang=1e-3)
+    return spectrum(Bonds(spring=SPRING), parent, parent, dft=phi, potential=1.21 * phi, displacement_ang=1e-3)
 
 
 def at(found, side, name):
@@ -44,7 +45,21 @@ def test_springs_between_nearest_neighbours_vibrate_as_theory_says(found):
     assert at(found, "potential", "X") == pytest.approx([4.84, 4.84, 9.68], rel=1e-3)
     assert at(found, "large", "G") == pytest.approx([0, 0, 0], abs=1e-4)
     assert found["lowest_thz"] == pytest.approx(0, abs=1e-3)
-    assert found["atoms"] == {"parent": 4, "large": 108}
+    assert found["atoms"] == {"compared": 4, "large": 108}
+
+
+def test_a_wider_cell_of_another_shape_holds_further_vectors_of_the_same_path(parent):
+    """2×2×2 primitive cells hold L, which the cubic cell does not; they span their primitive cell in their own way."""
+    cell = wide_cell(parent, 1.3 * A)
+    phi = phonon_thz(Bonds(spring=SPRING), cell, 1e-3)[1]
+    found = spectrum(Bonds(spring=SPRING), parent, cell, dft=phi, potential=1.21 * phi, displacement_ang=1e-3)
+    assert found["atoms"] == {"compared": 8, "large": 108}
+    assert at(found, "dft", "L") == pytest.approx([2, 2, 8], rel=1e-3)
+    assert at(found, "dft", "X") == pytest.approx([4, 4, 8], rel=1e-3)
+    assert at(found, "potential", "L") == pytest.approx([2.42, 2.42, 9.68], rel=1e-3)
+    check = spectrum_check(cell, phi, phi, Tolerances())
+    assert "8 wave vector(s)" in check.meaning
+    assert "cell of 8 atoms" in check.name
 
 
 def test_every_atom_has_three_states(found):
@@ -68,6 +83,6 @@ def test_frequencies_a_tenth_too_high_fail(parent, phi):
 def test_a_primitive_cell_holds_no_vector_to_interpolate():
     silicon = bulk("Al", "fcc", a=A)
     phi = np.zeros((3, 3))
-    found = spectrum(Bonds(spring=SPRING), silicon, dft=phi, potential=phi, displacement_ang=1e-3)
+    found = spectrum(Bonds(spring=SPRING), silicon, silicon, dft=phi, potential=phi, displacement_ang=1e-3)
     assert found["sides"]["dft"] is None
     assert at(found, "large", "X")[-1] == pytest.approx(8, rel=2e-2)
