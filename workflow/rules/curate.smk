@@ -42,7 +42,7 @@ rule audit_dataset:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=with_design(4),
+        mem_mb=with_design(1),
     params:
         curate=plain(STUDY.curate),
         crossvalidate=plain(STUDY.crossvalidate),

@@ -16,7 +16,7 @@ rule describe_structures:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=with_design(3),
+        mem_mb=with_design(1),
     params:
         parent=PARENT,
         describe=plain(STUDY.describe),
