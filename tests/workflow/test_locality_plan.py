@@ -1,4 +1,4 @@
-"""The jobs of the locality study in dry runs, and that nothing else changes; only the plan shows the jobs."""
+"""The jobs of the locality study and of phonons in a wider cell in dry runs; nothing else changes in the plan."""
 
 import re
 
@@ -10,8 +10,11 @@ def planned(clone) -> dict[str, int]:
     return {name: int(count) for name, count in rows if name != "total"}
 
 
-def test_the_study_of_locality_adds_two_jobs_and_changes_no_other(make_clone, tmp_path):
+def test_each_adds_its_jobs_and_changes_no_other(make_clone, tmp_path):
     clone = make_clone(tmp_path / "pesforge")
     none = planned(clone)
     clone.edit("config/tiny.yaml", "describe:\n", "analysis: {locality: {cutoffs_ang: [3.0, 5.0]}}\ndescribe:\n")
     assert planned(clone) == none | {"measure_response": 1, "study_locality": 1}
+    clone.edit("config/tiny.yaml", "analysis: {locality: {cutoffs_ang: [3.0, 5.0]}}\n", "")
+    clone.edit("config/tiny.yaml", "  eos_points: 5\n", "  eos_points: 5\n  phonon_width_ang: 5.0\n")
+    assert planned(clone) == none | {"measure_phonons": 1}
