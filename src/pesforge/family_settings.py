@@ -43,7 +43,7 @@ class Wide(Family):
         "fewest atoms is taken",
     )
     temperatures_k: tuple[Positive, ...] = Field((300.0, 1200.0), min_length=1, description="temperatures in K")
-    count: Count = Field(6, description="structures in all; shared out in proportion to T")
+    count: Count = Field(4, description="structures in all; shared out in proportion to T")
 
     def structures(self, elements: int) -> int:
         """The count."""
