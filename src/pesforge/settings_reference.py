@@ -77,8 +77,8 @@ PUBLISHED = "\n# A study of a published table\n"
 EXAMPLE_HEADERS: dict[type[Section], str] = {
     Study: """\
 # The default study: silicon on real DFT. Every key stands here with its meaning. A study of your own leaves out what it
-# does not change (the defaults stand in config/README.md; `sample.wide` and `validate.phonon_width_ang` are on here and off
-# by default); another crystal needs only another `structure`.
+# does not change (the defaults stand in config/README.md; `sample.wide` and `validate.phonon_width_ang`, on here, are
+# off by default); another crystal needs only another `structure`.
 # Written by `make docs` from the settings types.
 
 """,
