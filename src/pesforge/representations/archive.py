@@ -69,7 +69,7 @@ def _write(stream: Any, array: np.ndarray, rows: IntArray | None) -> None:
     size = max(1, PART_BYTES // max(array[:1].nbytes, 1))
     for start in range(0, length, size):
         part = np.arange(start, min(start + size, length)) if rows is None else rows[start : start + size]
-        stream.write(np.ascontiguousarray(take(array, part)).data)
+        stream.write(take(array, part).reshape(-1).view(np.uint8).data)
 
 
 def load_arrays(path: Path | str, names: tuple[str, ...], mapped: tuple[str, ...] = ()) -> dict[str, np.ndarray]:

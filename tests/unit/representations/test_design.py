@@ -144,6 +144,16 @@ def test_loaded_rows_are_mapped_checked_and_cannot_be_changed(tmp_path):
         Design.load(path)
 
 
+def test_arrays_in_parts_have_the_bytes_of_whole_ones(tmp_path, monkeypatch):
+    arrays = {"text": np.array(["a", "bc", "d"]), "none": np.empty((3, 0)), "numbers": np.arange(12.0).reshape(3, 4)}
+    archive.save_arrays(tmp_path / "whole.npz", arrays)
+    monkeypatch.setattr(archive, "PART_BYTES", 9)
+    archive.save_arrays(tmp_path / "parts.npz", arrays)
+    archive.save_arrays(tmp_path / "rows.npz", arrays, dict.fromkeys(arrays, np.arange(3)))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    assert whole == (tmp_path / "parts.npz").read_bytes() == (tmp_path / "rows.npz").read_bytes()
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_arrays_far_into_a_file_are_mapped_as_they_were_saved(tmp_path, order):
     values = np.arange(60_000.0).reshape(3, -1).T.copy(order)
